@@ -1,0 +1,62 @@
+package tree
+
+import "io"
+
+// Source is a tree that is read and never written: the contract has no call
+// that could change it. Safe for concurrent use.
+type Source interface {
+	// Check looks at the root anew and returns nil when it is the folder
+	// that it was at the start. Errors: [ErrSourceMissing],
+	// [ErrSourceReplaced] (another folder or another file system stands
+	// there; reading goes on from it, removals must not).
+	Check() error
+	// Folder opens the folder at path without following a symlink on the
+	// way. The caller closes it. Errors: [fs.ErrNotExist] only when the
+	// nearest existing parent was really read and says so or the path leads
+	// through something that is no folder; everything else means "unknown".
+	Folder(path Path) (SourceFolder, error)
+	// ID identifies the root folder.
+	ID() ID
+	// Close releases the root. Open folders stay usable.
+	Close() error
+}
+
+// SourceFolder is an open folder of a source. It stays the same folder when it is
+// renamed or removed meanwhile. Safe for concurrent use until closed.
+type SourceFolder interface {
+	// Self is the folder's own entry, fresh, with extended attributes and
+	// no name.
+	Self() (Entry, error)
+	// List returns every entry, sorted by the bytes of the names, or an
+	// error: a partial listing is never handed out. Extended attributes of
+	// files are left out, because only an open file tells them at no cost;
+	// [Content.Entry] has them.
+	List() ([]Entry, error)
+	// Look returns the entry at name, fresh and complete. Errors:
+	// [fs.ErrNotExist] when it is gone for certain; else unknown.
+	Look(name string) (Entry, error)
+	// Open opens the regular file at name; it never blocks on a FIFO or
+	// wakes a device. The caller closes the Content. Errors:
+	// [fs.ErrNotExist], [ErrChanged] when something else than a file stands
+	// there by now.
+	Open(name string) (Content, error)
+	Close() error
+}
+
+// Content is an open regular file of a source. A replica on this machine may
+// look behind it and clone; every other one reads it. One goroutine at a time.
+type Content interface {
+	// Entry is the file as it was when it was opened, complete.
+	Entry() Entry
+	// ReadAt reads as [io.ReaderAt] says.
+	io.ReaderAt
+	// Data returns the next range [start, end) at or after offset that is
+	// not a hole; [io.EOF] when none follows. Where the file system tells no
+	// holes, the rest of the file is one range.
+	Data(offset int64) (start, end int64, err error)
+	// Changed returns [ErrChanged] when the file is no longer the version
+	// that was opened. Call it after the last read and before what was read
+	// is published.
+	Changed() error
+	Close() error
+}

@@ -1,0 +1,28 @@
+//go:build unix
+
+package logging
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// SurviveClosedConsole lets writes to a closed standard output or standard error fail with EPIPE instead of killing the
+// process, which is what Go does by default for those two (https://pkg.go.dev/os/signal, SIGPIPE). To be called once, first
+// thing in main. The signal is caught, not ignored: an ignored one would be inherited by child processes.
+func SurviveClosedConsole() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+}
+
+// resizes receives when the terminal has got another size, until unsubscribe.
+func resizes(wanted bool) (resized <-chan os.Signal, unsubscribe func()) {
+	if !wanted {
+		return nil, func() {}
+	}
+	signals := make(chan os.Signal, 1) // one is enough: it says only that something changed
+	signal.Notify(signals, syscall.SIGWINCH)
+	return signals, func() { signal.Stop(signals) }
+}
+
+func understandsEscapes(int) bool { return true }

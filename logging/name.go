@@ -10,20 +10,29 @@ import (
 // Name returns path as log records show it: one printable line of valid UTF-8 that [ParseName] turns back into the same
 // bytes.
 //
-// A plain name is shown as it is. A name is quoted, in the ASCII form of [strconv.QuoteToASCII], when it is empty, is not
-// valid UTF-8, holds a character that is not printable (controls, line and paragraph separators, bidirectional overrides,
-// any space but U+0020, letters drawn as nothing), holds a double quote at its start or a backslash anywhere, or begins or ends
-// with a space. So what is shown begins with a double quote exactly if it is quoted, and quoted forms cannot be imitated.
+// A plain name is shown as it is, and the empty path, which is the root, as a dot. A name is quoted, in the ASCII form of
+// [strconv.QuoteToASCII], when it is not valid UTF-8, holds a character that is not printable (controls, line and paragraph
+// separators, bidirectional overrides, any space but U+0020, letters drawn as nothing), holds a double quote at its start
+// or a backslash anywhere, begins or ends with a space, or is a dot itself. So what is shown begins with a double quote
+// exactly if it is quoted, and no name can imitate the quoted form of another.
 func Name(path string) string {
-	if plain(path) {
+	switch {
+	case path == "":
+		return rootName
+	case plain(path):
 		return path
 	}
 	return strconv.QuoteToASCII(path)
 }
 
+const rootName = "."
+
 // ParseName returns the bytes of the name that [Name] showed as s. A string that Name never returns is an error.
 func ParseName(s string) (string, error) {
-	if plain(s) {
+	switch {
+	case s == rootName:
+		return "", nil
+	case plain(s):
 		return s, nil
 	}
 	path, err := strconv.Unquote(s)
@@ -34,7 +43,7 @@ func ParseName(s string) (string, error) {
 }
 
 func plain(s string) bool {
-	if s == "" || s[0] == '"' || s[0] == ' ' || s[len(s)-1] == ' ' {
+	if s == "" || s == rootName || s[0] == '"' || s[0] == ' ' || s[len(s)-1] == ' ' {
 		return false
 	}
 	for i := 0; i < len(s); i++ {

@@ -1,0 +1,175 @@
+package at
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"lockstep/reconcile/tree"
+)
+
+const (
+	folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
+	searchFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
+	createFlags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_CLOEXEC | unix.O_NOFOLLOW
+	// Neither a FIFO nor a device may block, and no terminal may become ours.
+	readFlags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+
+	// noAtime keeps our reading out of the times of access. Only who owns an
+	// entry may ask for it; everybody else gets EPERM.
+	noAtime = unix.O_NOATIME
+
+	resolve = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
+
+	renameCall = "renameat2"
+	seekData   = unix.SEEK_DATA
+	seekHole   = unix.SEEK_HOLE
+)
+
+// system is what the running system can do, found once for every root.
+type system struct {
+	openat2   bool // since Linux 5.6; seccomp filters may refuse it with EPERM
+	fchmodat2 bool // since Linux 6.6
+}
+
+func probe() *system {
+	var s system
+	how := unix.OpenHow{Flags: searchFlags, Resolve: unix.RESOLVE_NO_MAGICLINKS}
+	if fd, err := unix.Openat2(unix.AT_FDCWD, "/", &how); err == nil {
+		unix.Close(fd)
+		s.openat2 = true
+	}
+	errno, _ := unix.Fchmodat(-1, "x", 0, unix.AT_SYMLINK_NOFOLLOW).(unix.Errno)
+	s.fchmodat2 = errno == unix.EBADF
+	return &s
+}
+
+func openRoot(path string) (fd int, pathOnly bool, err error) {
+	return openFlags(unix.AT_FDCWD, path, unix.O_NOFOLLOW)
+}
+
+// openFlags is openFolder without the flags in not.
+func openFlags(at int, path string, not int) (fd int, pathOnly bool, err error) {
+	fd, err = openat(at, path, folderFlags&^not|noAtime)
+	if errors.Is(err, unix.EPERM) {
+		fd, err = openat(at, path, folderFlags&^not)
+	}
+	if errors.Is(err, unix.EACCES) {
+		if fd, e := openat(at, path, searchFlags&^not); e == nil {
+			return fd, true, nil
+		}
+	}
+	return fd, false, notFolder(err)
+}
+
+// pathMax is the longest path that one call takes, without its final NUL
+// (PATH_MAX of limits.h).
+const pathMax = 4095
+
+// subAtOnce walks with openat2(2), a path longer than PATH_MAX in pieces.
+func (d *Dir) subAtOnce(path tree.Path, w Walk) (*Dir, error) {
+	how := unix.OpenHow{Resolve: resolve}
+	if w == OneMount {
+		how.Resolve |= unix.RESOLVE_NO_XDEV
+	}
+	at, rest := d.fd, string(path)
+	for len(rest) > pathMax {
+		cut := strings.LastIndexByte(rest[:pathMax+1], '/')
+		how.Flags = searchFlags
+		fd, err := openat2(at, rest[:cut], &how)
+		if at != d.fd {
+			unix.Close(at)
+		}
+		if err != 0 {
+			return nil, walkError(err)
+		}
+		at, rest = fd, rest[cut+1:]
+	}
+	how.Flags = folderFlags | noAtime
+	fd, err := openat2(at, rest, &how)
+	if err == unix.EPERM {
+		how.Flags = folderFlags
+		fd, err = openat2(at, rest, &how)
+	}
+	pathOnly := false
+	if err == unix.EACCES {
+		how.Flags = searchFlags
+		fd, err = openat2(at, rest, &how)
+		pathOnly = true
+	}
+	if at != d.fd {
+		unix.Close(at)
+	}
+	if err != 0 {
+		return nil, walkError(err)
+	}
+	return &Dir{fd: fd, pathOnly: pathOnly, sys: d.sys}, nil
+}
+
+func walkError(err unix.Errno) error {
+	if err == unix.EXDEV {
+		return tree.ErrMount
+	}
+	return notFolder(os.NewSyscallError("openat2", err))
+}
+
+// openat2 makes the call with the path on the stack: this is where a pass
+// begins each folder. EAGAIN says that a rename somewhere in the system made
+// the kernel unsure of the walk.
+func openat2(at int, path string, how *unix.OpenHow) (int, unix.Errno) {
+	var buf [pathMax + 1]byte
+	copy(buf[:pathMax], path)
+	for {
+		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT2, uintptr(at), uintptr(unsafe.Pointer(&buf[0])),
+			uintptr(unsafe.Pointer(how)), unix.SizeofOpenHow, 0, 0)
+		if errno == 0 {
+			return int(fd), 0
+		}
+		if errno != unix.EINTR && errno != unix.EAGAIN {
+			return -1, errno
+		}
+	}
+}
+
+// OpenFile opens the regular file name for reading. It does not block on a
+// FIFO. Errors: [fs.ErrNotExist], [ErrNotFile] for a symlink.
+func (d *Dir) OpenFile(name string) (*File, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	var buf [tree.MaxName + 1]byte
+	copy(buf[:tree.MaxName], name)
+	flags := readFlags | noAtime
+	for {
+		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(d.fd), uintptr(unsafe.Pointer(&buf[0])),
+			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)
+		switch {
+		case errno == 0:
+			return &File{fd: int(fd)}, nil
+		case errno == unix.EINTR:
+		case errno == unix.EPERM && flags&noAtime != 0:
+			flags &^= noAtime
+		case errno == unix.ELOOP || errno == unix.ENXIO: // a symlink; a socket
+			return nil, ErrNotFile
+		default:
+			return nil, os.NewSyscallError("openat", errno)
+		}
+	}
+}
+
+// SyncFS returns when the whole file system that d is on is on disk.
+func (d *Dir) SyncFS() error {
+	return retry("syncfs", func() error { return unix.Syncfs(d.fd) })
+}
+
+func mknodat(at int, name string, mode uint32, device uint64) error {
+	return unix.Mknodat(at, name, mode, int(device))
+}
+
+func renameat(at int, name string, to int, toName string, how How) error {
+	flags := [...]uint{Replace: 0, NoReplace: unix.RENAME_NOREPLACE, Exchange: unix.RENAME_EXCHANGE}[how]
+	return unix.Renameat2(at, name, to, toName, flags)
+}

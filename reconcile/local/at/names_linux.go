@@ -1,0 +1,103 @@
+package at
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"lockstep/reconcile/tree"
+)
+
+// listingSize holds some thousand names, so that most folders take two calls.
+const listingSize = 64 << 10
+
+var listings = sync.Pool{New: func() any { return new([listingSize]byte) }}
+
+// The layout of struct linux_dirent64 (getdents64(2)).
+const (
+	direntIno    = 0
+	direntLength = 16
+	direntType   = 18
+	direntName   = 19
+)
+
+// Names appends every name of the folder to buf[:0], in no order. It returns
+// all names or an error, never a part of them. One that is made, renamed or
+// removed meanwhile may be missing, and so may its neighbours.
+func (d *Dir) Names(buf []Name) ([]Name, error) {
+	if d.pathOnly {
+		return nil, os.NewSyscallError("getdents64", unix.EACCES)
+	}
+	d.listing.Lock()
+	defer d.listing.Unlock()
+	if _, err := unix.Seek(d.fd, 0, unix.SEEK_SET); err != nil {
+		return nil, os.NewSyscallError("lseek", err)
+	}
+	raw := listings.Get().(*[listingSize]byte)
+	defer listings.Put(raw)
+	buf = buf[:0]
+	for {
+		n, _, errno := unix.Syscall(unix.SYS_GETDENTS64, uintptr(d.fd), uintptr(unsafe.Pointer(raw)), listingSize)
+		switch {
+		case errno == unix.EINTR:
+		case errno != 0:
+			return nil, os.NewSyscallError("getdents64", errno)
+		case n == 0:
+			return buf, nil
+		default:
+			var ok bool
+			if buf, ok = appendNames(buf, raw[:n]); !ok {
+				return nil, os.NewSyscallError("getdents64", unix.EIO)
+			}
+		}
+	}
+}
+
+// appendNames takes the names out of raw. All of them share one string: they
+// are many and short, and each would cost an allocation.
+func appendNames(buf []Name, raw []byte) (_ []Name, ok bool) {
+	text := string(raw)
+	for len(raw) > 0 {
+		if len(raw) < direntName {
+			return nil, false
+		}
+		length := int(binary.NativeEndian.Uint16(raw[direntLength:]))
+		if length <= direntName || length > len(raw) {
+			return nil, false
+		}
+		end := bytes.IndexByte(raw[direntName:length], 0)
+		if end < 0 {
+			return nil, false
+		}
+		if name := text[direntName : direntName+end]; name != "." && name != ".." {
+			ino := binary.NativeEndian.Uint64(raw[direntIno:])
+			buf = append(buf, Name{Name: name, Kind: direntKind(raw[direntType]), Ino: ino})
+		}
+		raw, text = raw[length:], text[length:]
+	}
+	return buf, true
+}
+
+func direntKind(t byte) tree.Kind {
+	switch t {
+	case unix.DT_REG:
+		return tree.File
+	case unix.DT_DIR:
+		return tree.Folder
+	case unix.DT_LNK:
+		return tree.Symlink
+	case unix.DT_FIFO:
+		return tree.FIFO
+	case unix.DT_CHR:
+		return tree.CharDevice
+	case unix.DT_BLK:
+		return tree.BlockDevice
+	case unix.DT_SOCK:
+		return tree.Socket
+	}
+	return tree.Absent
+}

@@ -3,6 +3,7 @@ package at
 import (
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -63,6 +64,17 @@ func openFlags(at int, path string, not int) (fd int, pathOnly bool, err error) 
 		}
 	}
 	return fd, false, notFolder(err)
+}
+
+// reopen opens the folder behind fd without looking anything up in it, or
+// duplicates fd for all but listing.
+func reopen(fd int) (again int, pathOnly bool, err error) {
+	again, err = openat(unix.AT_FDCWD, procFD+strconv.Itoa(fd), folderFlags&^unix.O_NOFOLLOW)
+	if err == nil {
+		return again, false, nil
+	}
+	again, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return again, true, os.NewSyscallError("fcntl", err)
 }
 
 // pathMax is the longest path that one call takes, without its final NUL

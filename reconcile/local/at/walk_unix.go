@@ -34,6 +34,9 @@ func (d *Dir) Sub(path tree.Path, w Walk) (*Dir, error) {
 // would share the position of its listing.
 func (d *Dir) again() (*Dir, error) {
 	fd, pathOnly, err := openFolder(d.fd, ".")
+	if errors.Is(err, unix.EACCES) { // even "." is below a folder that may not be searched
+		fd, pathOnly, err = reopen(d.fd)
+	}
 	if err != nil {
 		return nil, err
 	}

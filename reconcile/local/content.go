@@ -1,0 +1,85 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
+)
+
+// content is an open file of a [Source].
+type content struct {
+	f     *at.File
+	path  tree.Path
+	entry tree.Entry
+}
+
+// file is the handle itself, for a replica on the same machine.
+func (c *content) file() *at.File { return c.f }
+
+// Open calls openat, fstat and flistxattr. Whatever else stands at the name by
+// now is opened neither through a symlink nor so that it could block.
+//
+// RACE: a device node put in the place of a file between the caller's look at
+// it and openat is opened, without blocking, and closed at once. Only the
+// superuser makes device nodes.
+func (f *sourceFolder) Open(name string) (tree.Content, error) {
+	path := f.path.Join(name)
+	file, err := f.d.OpenFile(name)
+	if errors.Is(err, at.ErrNotFile) {
+		return nil, fmt.Errorf("open %q: %w", path, tree.ErrChanged)
+	}
+	if err != nil {
+		return nil, f.failed("open", path, err)
+	}
+	e, err := file.Entry()
+	switch {
+	case err != nil:
+	case e.Kind != tree.File:
+		err = tree.ErrChanged
+	default:
+		e.Name = name
+		e.Xattrs, err = file.Xattrs()
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open %q: %w", path, err)
+	}
+	return &content{f: file, path: path, entry: e}, nil
+}
+
+func (c *content) Entry() tree.Entry { return c.entry }
+
+func (c *content) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := c.f.ReadAt(p, offset)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("read %q: %w", c.path, err)
+	}
+	return n, err
+}
+
+func (c *content) Data(offset int64) (start, end int64, err error) {
+	start, end, err = c.f.Data(offset)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("read %q: %w", c.path, err)
+	}
+	return start, end, err
+}
+
+// Changed calls fstat and compares identity, size and both times: the time of
+// the last change of any kind moves with every write(2), where the grain of
+// the file system is fine enough.
+func (c *content) Changed() error {
+	now, err := c.f.Entry()
+	if err != nil {
+		return fmt.Errorf("look at %q: %w", c.path, err)
+	}
+	if !now.Same(c.entry) {
+		return fmt.Errorf("read %q: %w", c.path, tree.ErrChanged)
+	}
+	return nil
+}
+
+func (c *content) Close() error { return c.f.Close() }

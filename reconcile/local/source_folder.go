@@ -1,0 +1,108 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
+)
+
+// sourceFolder is an open folder of a [Source].
+type sourceFolder struct {
+	d    *at.Dir
+	path tree.Path
+}
+
+// dir is the handle itself, for a replica on the same machine.
+func (f *sourceFolder) dir() *at.Dir { return f.d }
+
+func (f *sourceFolder) Close() error { return f.d.Close() }
+
+// Self calls statx and listxattr on the handle.
+func (f *sourceFolder) Self() (tree.Entry, error) {
+	e, err := f.d.Self()
+	if err == nil {
+		e.Xattrs, err = f.d.Xattrs("")
+	}
+	if err != nil {
+		return tree.Entry{}, f.failed("look at", f.path, err)
+	}
+	if f.path == tree.Root && e.Links == 0 {
+		return tree.Entry{}, rootGone(f.d)
+	}
+	return e, nil
+}
+
+// namesOf keeps the room for names between listings.
+var namesOf = sync.Pool{New: func() any { return new([]at.Name) }}
+
+// List calls getdents64, then statx for each name and, but for files,
+// readlinkat or listxattr. A name that is gone by then is left out; everything
+// else that goes wrong at a name makes the folder one that is not known: who
+// may read a folder but not search it sees names, and none of them.
+func (f *sourceFolder) List() ([]tree.Entry, error) {
+	room := namesOf.Get().(*[]at.Name)
+	defer func() {
+		clear(*room)
+		namesOf.Put(room)
+	}()
+	names, err := f.d.Names(*room)
+	if err != nil {
+		return nil, f.failed("list", f.path, err)
+	}
+	*room = names
+	slices.SortFunc(names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
+	entries := make([]tree.Entry, 0, len(names))
+	for _, n := range names {
+		e, err := f.entry(n.Name, leaveFiles)
+		switch {
+		case err == nil:
+			entries = append(entries, e)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, f.failed("look at", f.path.Join(n.Name), err)
+		}
+	}
+	return entries, nil
+}
+
+// Look calls statx, then readlinkat or listxattr.
+func (f *sourceFolder) Look(name string) (tree.Entry, error) {
+	e, err := f.entry(name, ofAll)
+	if err != nil {
+		return tree.Entry{}, f.failed("look at", f.path.Join(name), err)
+	}
+	return e, nil
+}
+
+// whose extended attributes entry is to read.
+type whose bool
+
+const (
+	ofAll      whose = true
+	leaveFiles whose = false
+)
+
+func (f *sourceFolder) entry(name string, w whose) (e tree.Entry, err error) {
+	e, err = f.d.Look(name)
+	if err != nil || e.Kind == tree.Socket || e.Kind == tree.File && w == leaveFiles {
+		return e, err
+	}
+	e.Xattrs, err = f.d.Xattrs(name)
+	return e, err
+}
+
+// failed names the path, and keeps the absence of the root apart from that of
+// an entry.
+func (f *sourceFolder) failed(verb string, path tree.Path, err error) error {
+	if f.path == tree.Root && errors.Is(err, fs.ErrNotExist) {
+		if gone := rootGone(f.d); gone != nil {
+			return gone
+		}
+	}
+	return fmt.Errorf("%s %q: %w", verb, path, err)
+}

@@ -1,0 +1,80 @@
+package watcher
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// checkRoot compares the folder at the root with the one that is watched. Nothing else shows that the root, or a folder
+// above it, was moved away, unmounted or mounted over.
+func (r *run) checkRoot() {
+	now := r.now()
+	r.nextRoot = now + rootEvery
+	id, a, err := readRoot(r.w.root)
+	if err != nil && crowded(err) {
+		return
+	}
+	if err != nil {
+		r.lose(lostDetail(err), err)
+		return
+	}
+	if !r.lost && (id != r.rootID || r.replaced) {
+		r.lose("another folder is in its place", nil)
+	}
+	if r.lost {
+		if r.lostTold {
+			r.sink.Notice(Notice{Class: RootBack, Detail: "there is a folder again"})
+		}
+		r.lost, r.lostTold = false, false
+		r.rootID, r.rootAttr = id, a
+		r.restart(RootReturned)
+		return
+	}
+	if a != r.rootAttr {
+		r.rootAttr = a
+		if root := r.tree.byPath[""]; root != nil && root.care != watched {
+			r.report("", Polled) // nobody else looks at the root itself
+		}
+	}
+	r.checkMounts()
+}
+
+// lose lets go of the whole tree and tells it once.
+func (r *run) lose(detail string, err error) {
+	if !r.lost {
+		r.reset()
+		r.lost = true
+	}
+	if !r.lostTold {
+		r.lostTold = true
+		r.sink.Notice(Notice{Class: RootLost, Detail: detail, Err: err})
+	}
+}
+
+func lostDetail(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "it does not exist"
+	case errors.Is(err, errNoFolder):
+		return "it is not a folder"
+	}
+	return "it cannot be reached"
+}
+
+// checkMounts compares the folders on which a file system is mounted: unmounting gives no event.
+func (r *run) checkMounts() {
+	if len(r.mounts) == 0 {
+		return
+	}
+	p := r.here()
+	if p == nil {
+		return
+	}
+	for f := range r.mounts {
+		if a, err := p.stat(f.path); err != nil || a.id != f.id {
+			r.drop(f)
+			r.report(f.path, Polled)
+			r.push(item{path: f.path, by: Polled})
+		}
+	}
+}

@@ -55,6 +55,7 @@ type Live struct {
 	out      io.Writer
 	colour   bool
 	terminal func() int // its width in columns, 0 if unknown; nil for no live line
+	resizes  func() (resized <-chan os.Signal, unsubscribe func())
 
 	// wake tells draw that there is something to do; never blocks, as one waiting signal is enough.
 	wake chan struct{}
@@ -80,7 +81,7 @@ func NewLive(out io.Writer, mode LineMode) *Live {
 	if width, ok := terminalOf(out); ok {
 		l.colour = coloured()
 		if mode == LineOnTerminal {
-			l.terminal = width
+			l.terminal, l.resizes = width, resizes
 		}
 	}
 	return l
@@ -132,8 +133,12 @@ func (l *Live) awaitRoom() {
 // Run draws until ctx is done, then writes what is pending, clears the live line and returns; the cursor is then in column
 // one. A console that takes nothing for a second is left behind, with the one goroutine that is stuck in its write.
 func (l *Live) Run(ctx context.Context) {
-	resized, unsubscribe := resizes(l.terminal != nil)
-	defer unsubscribe()
+	var resized <-chan os.Signal
+	if l.resizes != nil {
+		var unsubscribe func()
+		resized, unsubscribe = l.resizes()
+		defer unsubscribe()
+	}
 	stop, done := make(chan struct{}), make(chan struct{})
 	l.mu.Lock()
 	l.running = true

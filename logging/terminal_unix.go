@@ -16,10 +16,7 @@ func SurviveClosedConsole() {
 }
 
 // resizes receives when the terminal has got another size, until unsubscribe.
-func resizes(wanted bool) (resized <-chan os.Signal, unsubscribe func()) {
-	if !wanted {
-		return nil, func() {}
-	}
+func resizes() (resized <-chan os.Signal, unsubscribe func()) {
 	signals := make(chan os.Signal, 1) // one is enough: it says only that something changed
 	signal.Notify(signals, syscall.SIGWINCH)
 	return signals, func() { signal.Stop(signals) }

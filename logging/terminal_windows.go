@@ -10,7 +10,7 @@ import (
 func SurviveClosedConsole() {}
 
 // resizes never receives: this system has no such signal, and the width is measured whenever the line is drawn.
-func resizes(bool) (resized <-chan os.Signal, unsubscribe func()) { return nil, func() {} }
+func resizes() (resized <-chan os.Signal, unsubscribe func()) { return nil, func() {} }
 
 // understandsEscapes switches the console to escape sequences and reports whether it can.
 func understandsEscapes(fd int) bool {

@@ -1,0 +1,129 @@
+package logging
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal returns both ends of a new pseudo terminal (pty(7)).
+func openTerminal(t *testing.T, columns uint16) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no pseudo terminals here: %v", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	fd := int(master.Fd())
+	mustDo(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	mustDo(t, err)
+	mustDo(t, unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}))
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	mustDo(t, err)
+	t.Cleanup(func() { slave.Close() })
+	return master, slave
+}
+
+// output collects what a terminal's program writes.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) collect(master *os.File) {
+	b := make([]byte, 4096)
+	for {
+		n, err := master.Read(b)
+		o.mu.Lock()
+		o.buf.Write(b[:n])
+		o.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (o *output) await(t *testing.T, want string) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		o.mu.Lock()
+		got := o.buf.String()
+		o.mu.Unlock()
+		if strings.Contains(got, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("terminal shows %q, want %q in it", got, want)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	master, slave := openTerminal(t, 30)
+	live := NewLive(slave, LineOnTerminal)
+	var out output
+	go out.collect(master)
+	l := openTest(t, Options{Console: live})
+	stop := startLive(live)
+	live.State(State{Equal: true, Folders: 1204, Proved: time.Now().Add(-time.Hour)})
+	out.await(t, "\x1b[?7l\x1b[32mequal\x1b[0m\x1b[2m · 1,204 folders watche…\x1b[0m\x1b[?7h\r")
+	l.Solved("a")
+	out.await(t, "\r\x1b[J\x1b[2m15:04:05.123\x1b[0m  \x1b[32msolved\x1b[0m    a\r\n\x1b[?7l\x1b[32mequal")
+	mustDo(t, unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 20}))
+	// The signal goes to the terminal's foreground group, which this process is not in.
+	mustDo(t, unix.Kill(os.Getpid(), unix.SIGWINCH))
+	out.await(t, "\r\x1b[J\x1b[?7l\x1b[32mequal\x1b[0m\x1b[2m · 1,204 fold…\x1b[0m\x1b[?7h\r")
+	stop()
+	l.Solved("b")
+	out.await(t, "…\x1b[0m\x1b[?7h\r\r\x1b[J\x1b[2m15:04:05.123\x1b[0m  \x1b[32msolved\x1b[0m    b\r\n")
+}
+
+func TestTerminalWithoutColourOrLine(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "1")
+	master, slave := openTerminal(t, 80)
+	if live := NewLive(slave, LineOnTerminal); live.colour || live.terminal == nil {
+		t.Errorf("NO_COLOR: colour %v, live line %v", live.colour, live.terminal != nil)
+	}
+	t.Setenv("NO_COLOR", "")
+	if live := NewLive(slave, LineNever); !live.colour || live.terminal != nil {
+		t.Errorf("no line: colour %v, live line %v", live.colour, live.terminal != nil)
+	}
+	t.Setenv("TERM", "dumb")
+	if live := NewLive(slave, LineOnTerminal); live.colour || live.terminal != nil {
+		t.Errorf("dumb: colour %v, live line %v", live.colour, live.terminal != nil)
+	}
+	master.Close()
+}
+
+// TestTerminalHungUp: the terminal's window was closed.
+func TestTerminalHungUp(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	master, slave := openTerminal(t, 80)
+	live := NewLive(slave, LineOnTerminal)
+	stop := startLive(live)
+	mustDo(t, master.Close())
+	deadline := time.Now().Add(5 * time.Second)
+	for broken := false; !broken; {
+		fmt.Fprintln(live, "line")
+		live.State(State{Waiting: 1})
+		live.mu.Lock()
+		broken = live.broken
+		live.mu.Unlock()
+		if time.Now().After(deadline) {
+			t.Fatal("the closed terminal was not noticed")
+		}
+	}
+	stop()
+}

@@ -28,15 +28,21 @@ var errDiffer = errors.New("the folders differ")
 
 // verdict makes an error of differences; the first of them are shown.
 func verdict(differences []string, err error) error {
-	const shown = 30
+	const shown, width = 30, 300
 	if err != nil || len(differences) == 0 {
 		return err
 	}
-	text := strings.Join(differences[:min(shown, len(differences))], "\n\t")
-	if more := len(differences) - shown; more > 0 {
-		text += fmt.Sprintf("\n\t(and %d more)", more)
+	var text strings.Builder
+	for _, line := range differences[:min(shown, len(differences))] {
+		if cut := len(line) - width; cut > 0 {
+			line = line[:width/2] + "…" + line[width/2+cut:]
+		}
+		text.WriteString("\n\t" + line)
 	}
-	return fmt.Errorf("%w:\n\t%s", errDiffer, text)
+	if more := len(differences) - shown; more > 0 {
+		fmt.Fprintf(&text, "\n\t(and %d more)", more)
+	}
+	return fmt.Errorf("%w:%s", errDiffer, &text)
 }
 
 // compare hears both witnesses, walk only the one that is quick to answer.

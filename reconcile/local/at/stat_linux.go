@@ -106,19 +106,19 @@ func (d *Dir) mounted(name string, st *unix.Statx_t) bool {
 	return err == nil && self.ID.Dev != unix.Mkdev(st.Dev_major, st.Dev_minor)
 }
 
-// mount tells mounts apart: by their number where the system tells it, else
+// mountPoint tells mounts apart: by their number where the system tells it, else
 // by their device, which is blind to bind mounts.
-type mount struct {
+type mountPoint struct {
 	id  uint64
 	dev uint64
 }
 
-func mountOf(fd int) mount {
+func mountOf(fd int) mountPoint {
 	var st unix.Statx_t
 	if statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) != 0 {
-		return mount{}
+		return mountPoint{}
 	}
-	m := mount{dev: unix.Mkdev(st.Dev_major, st.Dev_minor)}
+	m := mountPoint{dev: unix.Mkdev(st.Dev_major, st.Dev_minor)}
 	if st.Mask&unix.STATX_MNT_ID != 0 {
 		m.id = st.Mnt_id
 	} else {

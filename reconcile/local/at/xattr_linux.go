@@ -2,125 +2,186 @@ package at
 
 import (
 	"errors"
-	"strconv"
+	"os"
+	"slices"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"lockstep/reconcile/tree"
 )
 
+// bearer is what extended attributes hang on: an open file or folder, or a
+// name of a folder. Each call answers as its namesake of xattr(7) does.
+type bearer interface {
+	list(buf []byte) (int, error)
+	get(attr string, buf []byte) (int, error)
+	set(attr, value string) error
+	remove(attr string) error
+	// mode and chmod serve to set attributes of what its owner must not
+	// write to.
+	mode() (uint32, error)
+	chmod(mode uint32) error
+}
+
+// Xattrs returns the mirrored extended attributes of the file, sorted by
+// name.
+func (f *File) Xattrs() ([]tree.Xattr, error) { return readXattrs(fileBearer{f}) }
+
+// SetXattrs makes the mirrored extended attributes of the file those in want;
+// have is what [File.Xattrs] said. Both are sorted. Call it after the owner
+// and the mode are set: a new owner drops capabilities, and an ACL shares bits
+// with the mode.
+func (f *File) SetXattrs(want, have []tree.Xattr) error {
+	return writeXattrs(fileBearer{f}, want, have)
+}
+
+// Xattrs returns the mirrored extended attributes of name, whatever its kind,
+// sorted by name, and follows no symlink. The empty name is d.
+func (d *Dir) Xattrs(name string) ([]tree.Xattr, error) {
+	b, err := d.bearer(name)
+	if err != nil {
+		return nil, err
+	}
+	return readXattrs(b)
+}
+
+// SetXattrs is [File.SetXattrs] for name, whatever its kind. The empty name is
+// d.
+func (d *Dir) SetXattrs(name string, want, have []tree.Xattr) error {
+	b, err := d.bearer(name)
+	if err != nil {
+		return err
+	}
+	return writeXattrs(b, want, have)
+}
+
+func (d *Dir) bearer(name string) (bearer, error) {
+	if name == "" && !d.pathOnly {
+		return fileBearer{&File{fd: d.fd}}, nil
+	}
+	if name == "" {
+		return nameBearer{d, "."}, nil
+	}
+	return nameBearer{d, name}, checkName(name)
+}
+
+// The longest list of names, and the longest value, that Linux hands out
+// (XATTR_LIST_MAX and XATTR_SIZE_MAX, limits.h), and what does for most. The
+// kernel allocates as much as it is offered, so little is offered first.
 const (
-	procFD  = "/proc/self/fd/"
-	noXattr = unix.ENODATA
+	xattrMax    = 64 << 10
+	xattrEnough = 512
 )
 
-// fileBearer reaches the attributes through the descriptor of a file.
-type fileBearer struct{ f *File }
+var xattrBuffers = sync.Pool{New: func() any { return new([xattrMax]byte) }}
 
-func (b fileBearer) list(buf []byte) (int, error) {
-	for {
-		n, err := unix.Flistxattr(b.f.fd, buf)
-		if err != unix.EINTR {
-			return n, err
+func readXattrs(b bearer) ([]tree.Xattr, error) {
+	buf := xattrBuffers.Get().(*[xattrMax]byte)
+	defer xattrBuffers.Put(buf)
+	n, err := grow(buf, b.list)
+	switch {
+	case errors.Is(err, ErrUnsupported):
+		return nil, nil
+	case err != nil:
+		return nil, os.NewSyscallError("listxattr", err)
+	case n == 0:
+		return nil, nil
+	}
+	var xattrs []tree.Xattr
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00") {
+		if !mirrored(name) {
+			continue
+		}
+		n, err := grow(buf, func(buf []byte) (int, error) { return b.get(name, buf) })
+		switch {
+		case err == nil:
+			xattrs = append(xattrs, tree.Xattr{Name: name, Value: string(buf[:n])})
+		case errors.Is(err, unix.ENODATA): // removed meanwhile
+		default:
+			return nil, os.NewSyscallError("getxattr", err)
 		}
 	}
+	slices.SortFunc(xattrs, func(x, y tree.Xattr) int { return strings.Compare(x.Name, y.Name) })
+	return xattrs, nil
 }
 
-func (b fileBearer) get(attr string, buf []byte) (int, error) {
-	return unix.Fgetxattr(b.f.fd, attr, buf)
-}
-
-func (b fileBearer) set(attr, value string) error {
-	return unix.Fsetxattr(b.f.fd, attr, []byte(value), 0)
-}
-
-func (b fileBearer) remove(attr string) error { return unix.Fremovexattr(b.f.fd, attr) }
-
-func (b fileBearer) mode() (uint32, error) {
-	e, err := b.f.Entry()
-	return e.Mode, err
-}
-
-func (b fileBearer) chmod(mode uint32) error { return b.f.SetMode(mode) }
-
-// nameBearer reaches the attributes of a name without opening it, through the
-// path that /proc/self/fd has for the folder. Where proc(5) is not mounted, it
-// opens what can be opened.
-type nameBearer struct {
-	d    *Dir
-	name string
-}
-
-func (b nameBearer) list(buf []byte) (int, error) {
-	n, err := unix.Llistxattr(b.path(), buf)
-	if err == unix.ENOENT {
-		err = b.opened(func(f fileBearer) (e error) { n, e = f.list(buf); return e })
+// grow calls f with a part of buf, and with all of it when that was too short.
+func grow(buf *[xattrMax]byte, f func([]byte) (int, error)) (int, error) {
+	n, err := f(buf[:xattrEnough])
+	if err == unix.ERANGE {
+		n, err = f(buf[:])
 	}
 	return n, err
 }
 
-func (b nameBearer) get(attr string, buf []byte) (int, error) {
-	n, err := unix.Lgetxattr(b.path(), attr, buf)
-	if err == unix.ENOENT {
-		err = b.opened(func(f fileBearer) (e error) { n, e = f.get(attr, buf); return e })
+// mirrored reports whether the attribute belongs to what a mirror keeps
+// equal. What is left out belongs to the system: security labels, and the
+// marks of overlayfs, which would change what a replica below one shows.
+func mirrored(name string) bool {
+	switch {
+	case strings.HasPrefix(name, "user."):
+		return true
+	case name == tree.ACLAccess || name == tree.ACLDefault:
+		return true
+	case name == "security.capability":
+		return Privileged()
+	case strings.HasPrefix(name, "trusted."):
+		return !strings.HasPrefix(name, "trusted.overlay.") && Privileged()
 	}
-	return n, err
+	return false
 }
 
-func (b nameBearer) set(attr, value string) error {
-	err := unix.Lsetxattr(b.path(), attr, []byte(value), 0)
-	if err == unix.ENOENT {
-		err = b.opened(func(f fileBearer) error { return f.set(attr, value) })
+func writeXattrs(b bearer, want, have []tree.Xattr) error {
+	for _, x := range have {
+		if find(want, x.Name) >= 0 {
+			continue
+		}
+		if err := widened(b, x.Name, func() error { return b.remove(x.Name) }); err != nil && !errors.Is(err, unix.ENODATA) {
+			return os.NewSyscallError("removexattr", err)
+		}
 	}
-	return err
+	for _, x := range want {
+		// A chmod since have was read has changed the ACL with the mode.
+		if i := find(have, x.Name); i >= 0 && have[i].Value == x.Value && x.Name != tree.ACLAccess {
+			continue
+		}
+		if err := widened(b, x.Name, func() error { return b.set(x.Name, x.Value) }); err != nil {
+			return os.NewSyscallError("setxattr", err)
+		}
+	}
+	return nil
 }
 
-func (b nameBearer) remove(attr string) error {
-	err := unix.Lremovexattr(b.path(), attr)
-	if err == unix.ENOENT {
-		err = b.opened(func(f fileBearer) error { return f.remove(attr) })
-	}
-	return err
+func find(xattrs []tree.Xattr, name string) int {
+	return slices.IndexFunc(xattrs, func(x tree.Xattr) bool { return x.Name == name })
 }
 
-func (b nameBearer) mode() (uint32, error) {
-	if b.name == "." {
-		e, err := b.d.Self()
-		return e.Mode, err
-	}
-	e, err := b.d.Look(b.name)
-	return e.Mode, err
-}
+// ownerWrites lets the owner write to a file or folder.
+const ownerWrites = 0o200
 
-func (b nameBearer) chmod(mode uint32) error {
-	if b.name == "." {
-		return b.d.SetMode("", mode)
-	}
-	return b.d.SetMode(b.name, mode)
-}
-
-// path names the entry through proc(5), whose link is not followed by name
-// but leads to the open folder itself.
-func (b nameBearer) path() string { return procFD + strconv.Itoa(b.d.fd) + "/" + b.name }
-
-// opened calls f on the entry opened for reading, in case that only proc(5)
-// is missing. Neither symlinks nor devices can be reached so; they answer
-// that nothing is supported.
-func (b nameBearer) opened(f func(fileBearer) error) error {
-	e, err := b.d.Look(b.name)
-	if err != nil {
+// widened calls f, and once more with the owner's right to write lent for the
+// moment if that is what f lacked: user.* may be set only by who may write,
+// and a read-only file of ours has them too.
+//
+// RACE: a crash between the two chmods leaves the owner's bit set. The next
+// pass sees and mends it.
+func widened(b bearer, attr string, f func() error) error {
+	err := f()
+	if err != unix.EACCES || !strings.HasPrefix(attr, "user.") {
 		return err
 	}
-	if e.Kind != tree.File && e.Kind != tree.Folder {
-		return unix.EOPNOTSUPP
-	}
-	file, err := b.d.OpenFile(b.name)
-	if errors.Is(err, ErrNotFile) {
-		return unix.EOPNOTSUPP
-	}
-	if err != nil {
+	mode, e := b.mode()
+	if e != nil || mode&ownerWrites != 0 {
 		return err
 	}
-	defer file.Close()
-	return f(fileBearer{file})
+	if b.chmod(mode|ownerWrites) != nil {
+		return err
+	}
+	err = f()
+	if e := b.chmod(mode); err == nil {
+		err = e
+	}
+	return err
 }

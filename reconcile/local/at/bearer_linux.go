@@ -1,0 +1,124 @@
+package at
+
+import (
+	"errors"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"lockstep/reconcile/tree"
+)
+
+// procFD is where proc(5) has a link for every open descriptor.
+const procFD = "/proc/self/fd/"
+
+// fileBearer reaches the attributes through the descriptor of a file.
+type fileBearer struct{ f *File }
+
+func (b fileBearer) list(buf []byte) (int, error) {
+	for {
+		n, err := unix.Flistxattr(b.f.fd, buf)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+func (b fileBearer) get(attr string, buf []byte) (int, error) {
+	return unix.Fgetxattr(b.f.fd, attr, buf)
+}
+
+func (b fileBearer) set(attr, value string) error {
+	return unix.Fsetxattr(b.f.fd, attr, []byte(value), 0)
+}
+
+func (b fileBearer) remove(attr string) error { return unix.Fremovexattr(b.f.fd, attr) }
+
+func (b fileBearer) mode() (uint32, error) {
+	e, err := b.f.Entry()
+	return e.Mode, err
+}
+
+func (b fileBearer) chmod(mode uint32) error { return b.f.SetMode(mode) }
+
+// nameBearer reaches the attributes of a name without opening it, through the
+// path that /proc/self/fd has for the folder. Where proc(5) is not mounted, it
+// opens what can be opened.
+type nameBearer struct {
+	d    *Dir
+	name string
+}
+
+func (b nameBearer) list(buf []byte) (int, error) {
+	n, err := unix.Llistxattr(b.path(), buf)
+	if err == unix.ENOENT {
+		err = b.opened(func(f fileBearer) (e error) { n, e = f.list(buf); return e })
+	}
+	return n, err
+}
+
+func (b nameBearer) get(attr string, buf []byte) (int, error) {
+	n, err := unix.Lgetxattr(b.path(), attr, buf)
+	if err == unix.ENOENT {
+		err = b.opened(func(f fileBearer) (e error) { n, e = f.get(attr, buf); return e })
+	}
+	return n, err
+}
+
+func (b nameBearer) set(attr, value string) error {
+	err := unix.Lsetxattr(b.path(), attr, []byte(value), 0)
+	if err == unix.ENOENT {
+		err = b.opened(func(f fileBearer) error { return f.set(attr, value) })
+	}
+	return err
+}
+
+func (b nameBearer) remove(attr string) error {
+	err := unix.Lremovexattr(b.path(), attr)
+	if err == unix.ENOENT {
+		err = b.opened(func(f fileBearer) error { return f.remove(attr) })
+	}
+	return err
+}
+
+func (b nameBearer) mode() (uint32, error) {
+	if b.name == "." {
+		e, err := b.d.Self()
+		return e.Mode, err
+	}
+	e, err := b.d.Look(b.name)
+	return e.Mode, err
+}
+
+func (b nameBearer) chmod(mode uint32) error {
+	if b.name == "." {
+		return b.d.SetMode("", mode)
+	}
+	return b.d.SetMode(b.name, mode)
+}
+
+// path names the entry through proc(5), whose link is not followed by name
+// but leads to the open folder itself.
+func (b nameBearer) path() string { return procFD + strconv.Itoa(b.d.fd) + "/" + b.name }
+
+// opened calls f on the entry opened for reading, in case that only proc(5)
+// is missing. Neither symlinks nor devices can be reached so; they answer
+// that nothing is supported.
+func (b nameBearer) opened(f func(fileBearer) error) error {
+	e, err := b.d.Look(b.name)
+	if err != nil {
+		return err
+	}
+	if e.Kind != tree.File && e.Kind != tree.Folder {
+		return unix.EOPNOTSUPP
+	}
+	file, err := b.d.OpenFile(b.name)
+	if errors.Is(err, ErrNotFile) {
+		return unix.EOPNOTSUPP
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return f(fileBearer{file})
+}

@@ -3,6 +3,7 @@
 package logging
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
@@ -76,6 +78,35 @@ func TestFileDiskFull(t *testing.T) {
 		t.Errorf("file has %q, want a lost:2 d e", got)
 	}
 	l.checkToldOnce(t, "no space left on device", "the log file is written again, 2 records lost")
+}
+
+// TestFileDiskFullJSON: a console in JSON is told in JSON.
+func TestFileDiskFullJSON(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full on this system")
+	}
+	defer full.Close()
+	var console bytes.Buffer
+	path := filepath.Join(t.TempDir(), "log")
+	l := openTest(t, Options{File: path, Console: newLive(&console), Format: FormatJSON, Quiet: true})
+	good := l.file.f
+	l.file.f = full
+	l.Solved("a")
+	l.file.f = good
+	l.Solved("b")
+	var told []any
+	for line := range strings.Lines(console.String()) {
+		r := parse(t, line)
+		told = append(told, r[KeyClass], r[KeyText], r[KeyRecords])
+	}
+	want := []any{
+		"log_file", "log file " + strconv.Quote(path) + ": no space left on device", 0.0,
+		"log_file", "the log file is written again", 1.0,
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("console (-want +got):\n%s", diff)
+	}
 }
 
 // limitedEnv has the re-executed test binary write a log whose size is limited, as on a disk that fills up.

@@ -203,7 +203,7 @@ func TestLiveOffTerminal(t *testing.T) {
 // TestLiveNeverGarbles does everything in random order, with names wide and long, and a terminal that changes its width.
 func TestLiveNeverGarbles(t *testing.T) {
 	words := []string{"a", "docs/日本語.txt", "e\u0301\u0302", "👨‍👩‍👧‍👦", strings.Repeat("long", 40), "ｆｕｌｌ"}
-	for seed := range uint64(40) {
+	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			s := newScreen(80)
@@ -260,6 +260,23 @@ func TestLiveFitsEveryWidth(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLiveWidthOutdated: the terminal became narrower after it was measured.
+func TestLiveWidthOutdated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScreen(20)
+		l := liveOn(s)
+		l.terminal = func() int { return 80 }
+		stop := startLive(l)
+		l.State(State{Equal: true, Folders: 1204, Proved: time.Now()})
+		after(5 * time.Second)
+		if rows, y, x := s.last(); rows != 1 || y != 0 || x != 0 {
+			t.Errorf("live line of %d rows, cursor at %d, %d", rows, y, x)
+		}
+		stop()
+		checkScreen(t, s, "")
+	})
 }
 
 func TestLiveBrokenTerminal(t *testing.T) {

@@ -77,8 +77,8 @@ type Log struct {
 	json    zerolog.Logger // file, and console when it shows JSON
 	file    *file          // nil without a file
 	console *Live          // nil unless it shows text
-	level   zerolog.Level
-	least   zerolog.Level // of the console
+	jsonOut *Live          // nil unless it shows JSON
+	least   zerolog.Level  // of the console
 	now     func() time.Time
 	lines   sync.Pool // of *text
 }
@@ -90,9 +90,10 @@ func Open(o Options) (*Log, error) {
 }
 
 func open(o Options, now func() time.Time) (*Log, error) {
-	l := &Log{level: o.Level.zerolog(), least: o.Level.zerolog(), now: now}
+	level := o.Level.zerolog()
+	l := &Log{least: level, now: now}
 	if o.Quiet {
-		l.least = max(l.least, zerolog.WarnLevel)
+		l.least = max(level, zerolog.WarnLevel)
 	}
 	colour := o.Console != nil && o.Console.colour
 	l.lines.New = func() any { return &text{colour: colour} }
@@ -111,11 +112,11 @@ func open(o Options, now func() time.Time) (*Log, error) {
 	switch {
 	case o.Console == nil:
 	case o.Format == FormatJSON:
-		out.console = o.Console
+		l.jsonOut, out.console = o.Console, o.Console
 	default:
 		l.console = o.Console
 	}
-	l.json = zerolog.New(out).Level(l.level)
+	l.json = zerolog.New(out).Level(level)
 	if out.file == nil && out.console == nil {
 		l.json = zerolog.Nop()
 	}
@@ -174,23 +175,32 @@ func (l *Log) recovery(lost uint64) []byte {
 	return b.Bytes()
 }
 
-// fileTrouble tells on the console that the file cannot be written, or can be again.
+// fileTrouble tells on the console that the file cannot be written, or, without an error, that it can be again.
 func (l *Log) fileTrouble(lost uint64, err error) {
-	if err == nil {
-		if t := l.text(LevelWarn, l.now(), "log", toneYellow); t != nil {
-			t.add("the log file is written again, ")
+	words := "the log file is written again"
+	if err != nil {
+		words = errorText(err)
+	}
+	at := l.now()
+	if l.jsonOut != nil && zerolog.WarnLevel >= l.least {
+		out := zerolog.New(l.jsonOut)
+		stamp(out.Warn(), EventNotice, at).Str(KeyClass, classFile).Str(KeyText, words).Uint64(KeyRecords, lost).Msg("notice")
+	}
+	if t := l.text(LevelWarn, at, "log", toneYellow); t != nil {
+		t.add(words)
+		if err == nil {
+			t.add(", ")
 			t.count(int64(lost), "record")
 			t.add(" lost")
-			l.show(t)
+		} else {
+			t.remedy("the mirror goes on; records are counted until the file can be written again")
 		}
-		return
-	}
-	if t := l.text(LevelWarn, l.now(), "log", toneYellow); t != nil {
-		t.add(printable(err.Error()))
-		t.remedy("the mirror goes on; records are counted until the file can be written again")
 		l.show(t)
 	}
 }
+
+// classFile is the [KeyClass] of notices about the log file itself, which only a console can tell.
+const classFile = "log_file"
 
 // outputs hands each JSON record to the file and, from a level on, to the console.
 type outputs struct {

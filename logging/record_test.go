@@ -219,6 +219,12 @@ var records = []struct {
 	json: `{"event":"notice","class":"watch_limit","text":"3 folders are polled",
 		"remedy":"sysctl fs.inotify.max_user_watches=1048576","message":"notice"}`,
 }, {
+	name:  "notice_info",
+	tell:  func(l *Log) { l.Notice(Notice{Class: "replica_created", Text: "created /replica", Level: LevelInfo}) },
+	level: LevelInfo,
+	text:  "15:04:05.123  notice    created /replica\n",
+	json:  `{"event":"notice","class":"replica_created","text":"created /replica","message":"notice"}`,
+}, {
 	name:  "unheld",
 	tell:  func(l *Log) { l.Unheld(Unheld{Class: "xattr", Count: 1204, Text: "vfat has none"}) },
 	level: LevelWarn,

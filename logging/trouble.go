@@ -106,19 +106,27 @@ type Notice struct {
 	Class  string // snake_case, to search for
 	Text   string
 	Remedy string // what a person can do; empty if nothing
+	Level  Level  // LevelWarn if empty
 }
 
-// Notice tells n as a warning.
+// Notice tells n.
 func (l *Log) Notice(n Notice) {
 	at := l.now()
-	if e := l.record(LevelWarn, EventNotice, at); e != nil {
+	level, tone := n.Level, toneYellow
+	switch level {
+	case "":
+		level = LevelWarn
+	case LevelDebug, LevelInfo:
+		tone = toneNone
+	}
+	if e := l.record(level, EventNotice, at); e != nil {
 		e.Str(KeyClass, n.Class).Str(KeyText, printable(n.Text))
 		if n.Remedy != "" {
 			e.Str(KeyRemedy, printable(n.Remedy))
 		}
 		e.Msg("notice")
 	}
-	if t := l.text(LevelWarn, at, "notice", toneYellow); t != nil {
+	if t := l.text(level, at, "notice", tone); t != nil {
 		t.add(printable(n.Text))
 		t.remedy(n.Remedy)
 		l.show(t)

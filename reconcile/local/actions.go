@@ -1,0 +1,319 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
+)
+
+// create makes a folder, symlink, FIFO or device node.
+func (b *batch) create(i int) error {
+	a, out := &b.actions[i], &b.outcomes[i]
+	f, err := b.folders.get(a.Path.Parent())
+	if err != nil {
+		return err
+	}
+	want, _ := b.r.traits.Project(a.Want)
+	if want.Kind == tree.Absent || want.Kind == tree.File {
+		return fmt.Errorf("%v: %w", a.Want.Kind, errors.ErrUnsupported)
+	}
+	want.Name = a.Path.Name()
+	name := want.Name
+	straight := want.Kind == tree.Folder && a.Over == tree.Absent
+	if !straight { // complete before it is seen, or in the place of the old
+		name = b.r.temps.name()
+	}
+	if err := b.make(f, name, want); err != nil {
+		if !straight {
+			b.r.temps.drop(name)
+		}
+		return err
+	}
+	if !straight {
+		err = b.place(f, i, name, want.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	out.Did, out.Entry, out.Differed = tree.Create, a.Want, tree.OfKind
+	if a.Over == tree.Absent {
+		out.Differed = tree.OfExistence
+	} else if a.Over == want.Kind {
+		out.Differed = tree.OfContent
+	}
+	return nil
+}
+
+// make makes the entry want under name with all its attributes, or nothing.
+func (b *batch) make(f *folder, name string, want tree.Entry) (err error) {
+	switch want.Kind {
+	case tree.Folder:
+		err = f.dir.Mkdir(name)
+	case tree.Symlink:
+		err = f.dir.Symlink(want.Link, name)
+	default:
+		err = f.dir.Mknod(name, want.Kind, want.Device)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: something stands there", tree.ErrConflict)
+	}
+	if err != nil {
+		return err
+	}
+	have := b.r.fresh(f, want.Kind)
+	if f.inherits {
+		have.Xattrs, err = f.dir.Xattrs(name)
+	}
+	if err == nil {
+		err = b.r.setAttributes(named{f.dir, name}, want, have)
+	}
+	if err == nil {
+		return nil
+	}
+	if want.Kind == tree.Folder {
+		f.dir.Rmdir(name)
+	} else {
+		f.dir.Unlink(name)
+	}
+	return err
+}
+
+// link gives the file at From the name of action i.
+func (b *batch) link(i int) error {
+	a, out := &b.actions[i], &b.outcomes[i]
+	from, err := b.folders.get(a.From.Parent())
+	if err != nil {
+		return err
+	}
+	first, err := from.dir.Look(a.From.Name())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && first.Kind == tree.Folder {
+		return fmt.Errorf("%w: %v stands at %q", tree.ErrConflict, first.Kind, string(a.From))
+	}
+	if err != nil {
+		return err
+	}
+	f, err := b.folders.get(a.Path.Parent())
+	if err != nil {
+		return err
+	}
+	now, err := f.dir.Look(a.Path.Name())
+	if err == nil && now.ID == first.ID {
+		return nil // rename(2) of two names of one file would do nothing
+	}
+	if from, err = b.folders.get(a.From.Parent()); err != nil { // may have been closed for f
+		return err
+	}
+	temp := b.r.temps.name()
+	if err := from.dir.Link(a.From.Name(), f.dir, temp); err != nil {
+		b.r.temps.drop(temp)
+		return err
+	}
+	if err := b.place(f, i, temp, first.Kind); err != nil {
+		return err
+	}
+	// Had the name become one of the same file meanwhile, the temp stayed.
+	if _, err := f.dir.Look(temp); err == nil {
+		f.dir.Unlink(temp)
+	}
+	out.Did, out.Entry, out.Differed = tree.Link, a.Want, tree.OfLinks
+	return nil
+}
+
+// rename moves what stands at From, with all below it.
+func (b *batch) rename(i int) error {
+	a, out := &b.actions[i], &b.outcomes[i]
+	from, err := b.folders.get(a.From.Parent())
+	if err != nil {
+		if errors.Is(err, tree.ErrNoParent) {
+			return fmt.Errorf("%w: nothing stands at %q", tree.ErrConflict, string(a.From))
+		}
+		return err
+	}
+	have, err := from.dir.Look(a.From.Name())
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && have.Kind != a.Want.Kind:
+		return fmt.Errorf("%w: %v stands at %q", tree.ErrConflict, have.Kind, string(a.From))
+	case err != nil:
+		return err
+	case have.Mounted:
+		return tree.ErrMount
+	}
+	var moved *folder
+	if have.Kind == tree.Folder {
+		b.folders.forget(a.From)
+		if b.r.mayLend() { // another parent is an entry of the folder itself
+			if moved, err = b.r.openFolder(a.From, toWrite); err != nil {
+				return err
+			}
+			defer moved.close()
+		}
+	}
+	f, err := b.folders.get(a.Path.Parent())
+	if err != nil {
+		return err
+	}
+	if from, err = b.folders.get(a.From.Parent()); err != nil { // may have been closed for f
+		return err
+	}
+	if err := b.move(from, f, a); err != nil {
+		return err
+	}
+	out.Did, out.Entry, out.Differed = tree.Rename, a.Want, tree.OfExistence
+	return nil
+}
+
+// move renames to a name at which nothing may stand.
+//
+// RACE: where the file system has no RENAME_NOREPLACE, a file that appears
+// between the look and the rename is replaced.
+func (b *batch) move(from, to *folder, a *tree.Action) error {
+	name := a.Path.Name()
+	err := from.dir.Rename(a.From.Name(), to.dir, name, at.NoReplace)
+	if errors.Is(err, at.ErrUnsupported) {
+		if _, err = to.dir.Look(name); errors.Is(err, fs.ErrNotExist) {
+			return from.dir.Rename(a.From.Name(), to.dir, name, at.Replace)
+		} else if err == nil {
+			err = fs.ErrExist
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: something stands there", tree.ErrConflict)
+	}
+	return err
+}
+
+// metadata sets the attributes in which the entry at the path differs.
+func (b *batch) metadata(i int) error {
+	a, out := &b.actions[i], &b.outcomes[i]
+	f, err := b.folders.get(a.Path.Parent())
+	if err != nil {
+		return err
+	}
+	name := a.Path.Name()
+	have, err := b.r.entryAt(f.dir, name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && have.Kind != a.Want.Kind {
+		return fmt.Errorf("%w: %v stands there", tree.ErrConflict, have.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	want, _ := b.r.traits.Project(a.Want)
+	want.Size, want.Link, want.Device = have.Size, have.Link, have.Device // are content
+	out.Entry, out.Differed = a.Want, b.r.traits.Differ(want, have)
+	switch {
+	case have.Mounted && a.Path != tree.Root:
+		return tree.ErrMount
+	case have.Kind == tree.File && a.Want.Links <= 1 && have.Links > 1:
+		out.Differed |= tree.OfLinks
+		err = b.part(f, a, want)
+	case out.Differed == 0:
+		return nil
+	case have.Kind == tree.File:
+		err = b.setOpened(f, name, want)
+	default:
+		err = b.r.setAttributes(named{f.dir, name}, want, have)
+	}
+	if err == nil {
+		out.Did = tree.Metadata
+	}
+	return err
+}
+
+// setOpened sets attributes through a handle, so that it is one and the same
+// file that is looked at and changed; by its name where it may not be read.
+func (b *batch) setOpened(f *folder, name string, want tree.Entry) error {
+	file, have, err := openReplica(f.dir, name)
+	if errors.Is(err, fs.ErrPermission) {
+		if have, err = b.r.entryAt(f.dir, name); err == nil {
+			err = b.r.setAttributes(named{f.dir, name}, want, have)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return b.r.setAttributes(file, want, have)
+}
+
+// part gives the path a file of its own with the same content: the one that
+// stands there has a name outside of what the mirror knows, which must not
+// change with it.
+func (b *batch) part(f *folder, a *tree.Action, want tree.Entry) error {
+	file, have, err := openReplica(f.dir, a.Path.Name())
+	if err != nil {
+		return err
+	}
+	own := &ownContent{File: file, entry: have}
+	defer own.Close()
+	want.Size, want.ID = have.Size, have.ID
+	b2 := *b
+	b2.each = true
+	again := *a
+	again.Hash, again.Unsettled = false, false
+	temp, _, err := b2.write(f, &again, own, want)
+	if err != nil {
+		return err
+	}
+	if err := f.dir.Rename(temp, f.dir, a.Path.Name(), at.Replace); err != nil {
+		b.unlinkTemp(f, temp)
+		return err
+	}
+	b.r.temps.drop(temp)
+	return nil
+}
+
+// remove removes what stands at the path.
+func (b *batch) remove(i int) error {
+	a, out := &b.actions[i], &b.outcomes[i]
+	f, err := b.folders.get(a.Path.Parent())
+	if errors.Is(err, tree.ErrNoParent) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	name := a.Path.Name()
+	have, err := f.dir.Look(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if have.Kind != a.Over {
+		return fmt.Errorf("%w: %v stands there", tree.ErrConflict, have.Kind)
+	}
+	b.folders.forget(a.Path)
+	out.Removed, err = b.r.removeTree(b.ctx, f.dir, name)
+	if out.Removed > 0 {
+		out.Did, out.Differed = tree.Remove, tree.OfExistence
+	}
+	return err
+}
+
+// ownContent is a file of the replica as content for another one.
+type ownContent struct {
+	*at.File
+	entry tree.Entry
+}
+
+func (c *ownContent) file() *at.File { return c.File }
+
+// Entry is the file as it was when it was opened.
+func (c *ownContent) Entry() tree.Entry { return c.entry }
+
+// Changed looks again. It is [tree.ErrConflict] here: not the source changed.
+func (c *ownContent) Changed() error {
+	now, err := c.File.Entry()
+	if err == nil && !now.Same(c.entry) {
+		err = tree.ErrConflict
+	}
+	return err
+}
+
+var _ io.ReaderAt = (*ownContent)(nil)

@@ -1,0 +1,98 @@
+package local
+
+import (
+	"fmt"
+	"slices"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
+)
+
+// bearer is what attributes are set on: an open file, or a name of a folder.
+type bearer interface {
+	SetOwner(uid, gid uint32) error
+	SetMode(mode uint32) error
+	SetTime(t tree.Time) error
+	SetXattrs(want, have []tree.Xattr) error
+}
+
+// named is a name of a folder; the empty name is the folder itself.
+type named struct {
+	dir  *at.Dir
+	name string
+}
+
+func (n named) SetOwner(uid, gid uint32) error { return n.dir.SetOwner(n.name, uid, gid) }
+func (n named) SetMode(mode uint32) error      { return n.dir.SetMode(n.name, mode) }
+func (n named) SetTime(t tree.Time) error      { return n.dir.SetTime(n.name, t) }
+func (n named) SetXattrs(want, have []tree.Xattr) error {
+	return n.dir.SetXattrs(n.name, want, have)
+}
+
+// fresh is the entry that this process makes in the folder f, as far as it is
+// known without a look: by a temp of mode 0600.
+func (r *Replica) fresh(f *folder, kind tree.Kind) tree.Entry {
+	gid := r.gid
+	if f.self.Mode&0o2000 != 0 {
+		gid = f.self.GID
+	}
+	// No mode is all ones: so it counts as different.
+	return tree.Entry{Kind: kind, Mode: ^uint32(0), UID: r.uid, GID: gid, ModTime: tree.Time{Nsec: -1}}
+}
+
+// setAttributes makes the attributes of b, which are have, those of want, and
+// touches only what differs.
+//
+// The order matters: a new owner clears setuid, setgid and capabilities, user
+// attributes ask for a mode that allows writing, an ACL shares bits with the
+// mode, and the time comes last because everything may change it.
+func (r *Replica) setAttributes(b bearer, want, have tree.Entry) error {
+	uid, gid := at.Keep, at.Keep
+	if r.traits.Owners && want.UID != have.UID {
+		uid = want.UID
+	}
+	if want.GID != have.GID && (r.traits.Owners || slices.Contains(r.traits.Groups, want.GID)) {
+		gid = want.GID
+	}
+	if uid != at.Keep || gid != at.Keep {
+		if err := b.SetOwner(uid, gid); err != nil {
+			return fmt.Errorf("set owner: %w", err)
+		}
+		if want.Kind == tree.File {
+			have.Mode &^= 0o6000
+			have.Xattrs = without(have.Xattrs, "security.capability")
+		}
+	}
+	acl := false
+	if !slices.Equal(want.Xattrs, have.Xattrs) {
+		if err := b.SetXattrs(want.Xattrs, have.Xattrs); err != nil {
+			return fmt.Errorf("set extended attributes: %w", err)
+		}
+		acl = true // the mode may have followed an ACL
+	}
+	if (want.Mode != have.Mode || acl) && want.Kind != tree.Symlink && !r.keepsMode(have, want.Mode) {
+		if err := b.SetMode(want.Mode); err != nil {
+			return fmt.Errorf("set mode: %w", err)
+		}
+	}
+	if want.ModTime != have.ModTime {
+		if err := b.SetTime(want.ModTime); err != nil {
+			return fmt.Errorf("set time: %w", err)
+		}
+	}
+	return nil
+}
+
+// keepsMode leaves the mode of a folder that is widened at the moment to the
+// end of its loan.
+func (r *Replica) keepsMode(have tree.Entry, mode uint32) bool {
+	return have.Kind == tree.Folder && have.ID != tree.ID{} && r.lent.keepMode(have.ID, mode)
+}
+
+func without(xattrs []tree.Xattr, name string) []tree.Xattr {
+	i := slices.IndexFunc(xattrs, func(x tree.Xattr) bool { return x.Name == name })
+	if i < 0 {
+		return xattrs
+	}
+	return slices.Delete(slices.Clone(xattrs), i, i+1)
+}

@@ -1,0 +1,189 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
+)
+
+// comparison is one call of [Replica.Compare]. One goroutine.
+type comparison struct {
+	r   *Replica
+	ctx context.Context
+	s   tree.Subject
+	dir *at.Dir // nil when the replica has no such folder
+	out tree.Comparison
+	// known is what the cache has of the folder.
+	known *cachedFolder
+}
+
+// Compare lists the replica's folder and goes through both lists by name.
+func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
+	c := &comparison{r: r, ctx: ctx, s: s}
+	c.out.Leaves = make([]tree.Digest, len(s.Entries))
+	names, err := c.open()
+	if err != nil {
+		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
+	}
+	if c.dir != nil {
+		defer names.close()
+	}
+	if err := c.merge(names.names); err != nil {
+		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
+	}
+	if c.known != nil && !r.options.ReadOnly {
+		r.cache.store(c.known)
+	}
+	return c.out, nil
+}
+
+// listing is the replica's folder with its names, sorted.
+type listing struct {
+	*folder
+	names []at.Name
+}
+
+func (c *comparison) open() (l listing, err error) {
+	if c.r.root == nil {
+		return l, nil
+	}
+	l.folder, err = c.r.openFolder(c.s.Path, toList)
+	if errors.Is(err, tree.ErrNoParent) {
+		return l, nil
+	}
+	if err != nil {
+		return l, err
+	}
+	if l.names, err = l.dir.Names(nil); err != nil {
+		l.close()
+		return l, err
+	}
+	slices.SortFunc(l.names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
+	c.dir = l.dir
+	if c.s.Method == tree.ByCache && c.r.cache != nil {
+		c.known = c.r.cache.load(c.s.Path)
+	}
+	return l, nil
+}
+
+// merge goes through both sorted lists. Its error ends the comparison; what
+// goes wrong at one name is a problem.
+func (c *comparison) merge(names []at.Name) error {
+	entries := c.s.Entries
+	for i := 0; i < len(entries) || len(names) > 0; {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		switch {
+		case i == len(entries) || len(names) > 0 && names[0].Name < entries[i].Name:
+			if !c.r.temps.alive(names[0].Name) {
+				c.additional(names[0].Name)
+			}
+			names = names[1:]
+		case len(names) == 0 || entries[i].Name < names[0].Name:
+			c.missing(entries[i])
+			i++
+		default:
+			if c.r.temps.alive(names[0].Name) {
+				c.missing(entries[i])
+			} else {
+				c.both(i, names[0].Kind)
+			}
+			names = names[1:]
+			i++
+		}
+	}
+	return c.ctx.Err()
+}
+
+func (c *comparison) drift(differs tree.Attributes, want, have tree.Entry) {
+	if differs != 0 {
+		c.out.Drift = append(c.out.Drift, tree.Drift{Differs: differs, Want: want, Have: have})
+	}
+}
+
+func (c *comparison) problem(name string, err error) {
+	c.out.Problems = append(c.out.Problems, tree.Problem{Name: name, Err: err})
+}
+
+// project counts what the replica cannot hold of e.
+func (c *comparison) project(e tree.Entry) tree.Entry {
+	want, lost := c.r.traits.Project(e)
+	for i := range c.out.Lost {
+		if lost&(1<<i) != 0 {
+			c.out.Lost[i]++
+		}
+	}
+	return want
+}
+
+// additional is about a name that only the replica has.
+func (c *comparison) additional(name string) {
+	have, err := c.dir.Look(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		c.problem(name, fmt.Errorf("look: %w", err))
+	default:
+		c.drift(tree.OfExistence, tree.Entry{Name: name}, have)
+	}
+}
+
+// missing is about a name that only the source has.
+func (c *comparison) missing(e tree.Entry) {
+	if want := c.project(e); want.Kind != tree.Absent {
+		c.drift(tree.OfExistence, want, tree.Entry{Name: e.Name})
+	}
+}
+
+// both is about entry i, of which the replica has the name, with a thing of
+// that kind if the listing told it.
+func (c *comparison) both(i int, kind tree.Kind) {
+	e := c.s.Entries[i]
+	if e.Kind == tree.File && (kind == tree.File || kind == tree.Absent) {
+		if c.s.Method == tree.ByContent {
+			c.contents(i)
+		} else {
+			c.stamps(i)
+		}
+		return
+	}
+	want := c.project(e)
+	have, err := c.r.entryAt(c.dir, e.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if want.Kind != tree.Absent {
+			c.drift(tree.OfExistence, want, tree.Entry{Name: e.Name})
+		}
+		return
+	}
+	if err != nil {
+		c.problem(e.Name, fmt.Errorf("look: %w", err))
+		return
+	}
+	if want.Kind == tree.Folder && have.Kind == tree.Folder && have.Mounted {
+		return // to compare what is in it says so
+	}
+	c.settle(i, want, have, tree.Digest{})
+}
+
+// settle notes how want and have differ, and the leaf where the content is the
+// same.
+func (c *comparison) settle(i int, want, have tree.Entry, content tree.Digest) {
+	differs := c.r.traits.Differ(want, have)
+	if differs&(tree.OfContent|tree.OfKind|tree.OfExistence) == 0 && want.Kind != tree.Folder {
+		c.out.Leaves[i] = c.r.traits.LeafDigest(want, content)
+	}
+	c.drift(differs, want, have)
+	if want.Kind == tree.File && have.Kind == tree.File && (want.Links > 1 || have.Links > 1) {
+		c.out.Linked = append(c.out.Linked, tree.Linked{
+			Name: want.Name, Source: want.ID, Replica: have.ID,
+			SourceLinks: want.Links, ReplicaLinks: have.Links,
+		})
+	}
+}

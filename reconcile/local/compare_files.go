@@ -1,0 +1,129 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
+)
+
+// stamps compares a file by what both sides say of it, without opening them:
+// for ByMetadata that will do, for ByCache if the content is known of exactly
+// these two versions.
+func (c *comparison) stamps(i int) {
+	name := c.s.Entries[i].Name
+	e, err := c.s.Folder.Look(name)
+	if err != nil {
+		c.sourceError(i, fmt.Errorf("look: %w", err))
+		return
+	}
+	have, err := c.r.entryAt(c.dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.missing(e)
+		return
+	}
+	if err != nil {
+		c.problem(name, fmt.Errorf("look: %w", err))
+		return
+	}
+	if c.s.Method == tree.ByMetadata || e.Kind != tree.File || have.Kind != tree.File || e.Size != have.Size {
+		c.settle(i, c.project(e), have, tree.Digest{})
+		return
+	}
+	if digest, ok := c.known.digest(e, have); ok {
+		c.settle(i, c.project(e), have, digest)
+		return
+	}
+	c.contents(i)
+}
+
+// contents compares a file by every byte of both sides: openat, fstat and
+// flistxattr on both, then reads, then fstat on the source again.
+func (c *comparison) contents(i int) {
+	name := c.s.Entries[i].Name
+	begun := time.Time{}
+	if c.known != nil {
+		begun = time.Now()
+	}
+	source, err := c.s.Folder.Open(name)
+	if err != nil {
+		c.sourceError(i, err)
+		return
+	}
+	defer source.Close()
+	e := source.Entry()
+	e.Name = name
+	want := c.project(e)
+	file, have, err := openReplica(c.dir, name)
+	if err != nil {
+		c.replicaError(want, err)
+		return
+	}
+	defer file.Close()
+	if want.Size != have.Size {
+		c.settle(i, want, have, tree.Digest{})
+		return
+	}
+	equal, digest, err := c.match(source, file, want.Size)
+	if err == nil {
+		err = source.Changed()
+	}
+	switch {
+	case errors.Is(err, tree.ErrChanged) || err == nil && !equal:
+		c.out.Drift = append(c.out.Drift, tree.Drift{
+			Differs: c.r.traits.Differ(want, have) | tree.OfContent, Want: want, Have: have,
+		})
+	case c.ctx.Err() != nil: // told by merge
+	case err != nil:
+		c.problem(name, err)
+	default:
+		if c.known != nil {
+			c.known.note(want, have, digest, begun)
+		}
+		c.settle(i, want, have, digest)
+	}
+}
+
+func (c *comparison) match(source tree.Content, file *at.File, size int64) (bool, tree.Digest, error) {
+	m := match{ctx: c.ctx, source: source, replica: file, size: size, hash: true, read: c.s.Read}
+	equal, digest, err := m.run()
+	c.out.Bytes += m.bytes
+	return equal, digest, err
+}
+
+// sourceError is about entry i, which was in the source's list and cannot be
+// read now. What is gone or something else by now is to be looked at again.
+func (c *comparison) sourceError(i int, err error) {
+	e := c.s.Entries[i]
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, tree.ErrChanged) {
+		c.problem(e.Name, err)
+		return
+	}
+	have, err := c.dir.Look(e.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.problem(e.Name, fmt.Errorf("look: %w", err))
+		return
+	}
+	have.Name = e.Name
+	c.drift(tree.OfContent, c.project(e), have)
+}
+
+// replicaError is about a file that the replica had in its list and that could
+// not be opened.
+func (c *comparison) replicaError(want tree.Entry, cause error) {
+	have, err := c.r.entryAt(c.dir, want.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.drift(tree.OfExistence, want, tree.Entry{Name: want.Name})
+	case err != nil:
+		c.problem(want.Name, fmt.Errorf("look: %w", err))
+	case errors.Is(cause, tree.ErrConflict) || c.r.traits.Differ(want, have) != 0:
+		// Not a file, or one that a new version can replace unread.
+		c.drift(c.r.traits.Differ(want, have)|tree.OfContent, want, have)
+	default:
+		c.problem(want.Name, cause)
+	}
+}

@@ -1,0 +1,129 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
+)
+
+// assumed are the traits of a native file system, as far as the rights of
+// this process go.
+func (r *Replica) assumed() tree.Traits {
+	t := tree.Full()
+	t.UID = r.uid
+	t.Groups = []uint32{r.gid}
+	if more, err := os.Getgroups(); err == nil {
+		for _, gid := range more {
+			t.Groups = append(t.Groups, uint32(gid))
+		}
+	}
+	if r.owner {
+		t.Owners, t.Devices, t.SystemXattrs = false, false, false
+	}
+	return t
+}
+
+// tryTraits finds out what the replica can hold by making one of each in a
+// folder with the name of a temp, and removes it. The root's time is put back.
+func (r *Replica) tryTraits() error {
+	root, err := r.openFolder(tree.Root, toWrite)
+	if err != nil {
+		return err
+	}
+	defer root.close()
+	name := r.temps.name()
+	defer r.temps.drop(name)
+	if err := root.dir.Mkdir(name); err != nil {
+		return err
+	}
+	err = r.tryIn(root.dir, name)
+	_, left := r.removeTree(nil, root.dir, name)
+	return errors.Join(err, left, root.dir.SetTime("", root.self.ModTime))
+}
+
+func (r *Replica) tryIn(root *at.Dir, name string) error {
+	dir, err := root.Sub(tree.Path(name), at.OneMount)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	f, err := dir.CreateFile("file")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	t := &r.traits
+	if t.TimeStep, err = timeStep(f); err != nil {
+		return err
+	}
+	t.UserXattrs = holds(f, "user.lockstep", "1")
+	t.ACLs = holds(f, tree.ACLAccess, sampleACL)
+	t.SystemXattrs = t.SystemXattrs && holds(f, "trusted.lockstep", "1")
+	t.Symlinks = dir.Symlink("text", "symlink") == nil
+	t.FIFOs = dir.Mknod("fifo", tree.FIFO, 0) == nil
+	t.HardLinks = dir.Link("file", dir, "link") == nil
+	t.Devices = t.Devices && dir.Mknod("null", tree.CharDevice, 1<<8|3) == nil // mem(4)
+	if t.Owners {
+		e, err := f.Entry()
+		if err != nil {
+			return err
+		}
+		err = f.SetOwner(e.UID+1, e.GID+1)
+		now, lookErr := f.Entry()
+		t.Owners = err == nil && lookErr == nil && now.UID == e.UID+1 && now.GID == e.GID+1
+	}
+	return nil
+}
+
+// sampleACL is what setfacl(1) makes of u::rw-,u:1:r--,g::---,m::r--,o::---
+// (acl(5); version 2 of the layout in linux/posix_acl_xattr.h). An ACL without
+// a named user would be kept in the mode.
+const sampleACL = "\x02\x00\x00\x00" +
+	"\x01\x00\x06\x00\xff\xff\xff\xff" +
+	"\x02\x00\x04\x00\x01\x00\x00\x00" +
+	"\x04\x00\x00\x00\xff\xff\xff\xff" +
+	"\x10\x00\x04\x00\xff\xff\xff\xff" +
+	"\x20\x00\x00\x00\xff\xff\xff\xff"
+
+func holds(f *at.File, name, value string) bool {
+	x := []tree.Xattr{{Name: name, Value: value}}
+	have, err := f.Xattrs()
+	if err != nil || f.SetXattrs(x, have) != nil {
+		return false
+	}
+	now, err := f.Xattrs()
+	if err != nil {
+		return false
+	}
+	for _, x := range now {
+		if x.Name == name {
+			return strings.HasPrefix(name, "system.") || x.Value == value
+		}
+	}
+	return false
+}
+
+// timeStep sets a time with an odd digit in every place and sees which are
+// kept.
+func timeStep(f *at.File) (int64, error) {
+	set := tree.Time{Sec: 1_000_000_001, Nsec: 999_999_999}
+	if err := f.SetTime(set); err != nil {
+		return 0, err
+	}
+	e, err := f.Entry()
+	if err != nil {
+		return 0, err
+	}
+	if e.ModTime.Sec != set.Sec {
+		return 2e9, nil
+	}
+	for step := int64(1); step < 1e9; step *= 10 {
+		if int64(e.ModTime.Nsec) == int64(set.Nsec)/step*step {
+			return step, nil
+		}
+	}
+	return 1e9, nil
+}

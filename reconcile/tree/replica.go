@@ -192,6 +192,9 @@ type Action struct {
 	Open func() (Content, error)
 	// Hash asks for the digest of the content in the outcome.
 	Hash bool
+	// Fresh asks Update for a new inode even where the bytes are equal: the
+	// old one has names that are none of the mirror's.
+	Fresh bool
 	// Unsettled allows a file that keeps changing to be published as a
 	// prefix as long as it was when it was opened.
 	Unsettled bool

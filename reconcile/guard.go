@@ -1,0 +1,286 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// Limit bounds removals by number or by share of the replica. The zero Limit
+// sets no bound.
+type Limit struct {
+	set     bool
+	count   int64
+	percent float64
+}
+
+// ParseLimit reads "N" or "N%".
+func ParseLimit(text string) (Limit, error) {
+	share, isShare := strings.CutSuffix(text, "%")
+	if isShare {
+		p, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(p >= 0 && p <= 100) {
+			return Limit{}, fmt.Errorf("%q is no share from 0%% to 100%%", text)
+		}
+		return Limit{set: true, percent: p, count: -1}, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return Limit{}, fmt.Errorf("%q is no number of removals", text)
+	}
+	return Limit{set: true, count: n}, nil
+}
+
+// String returns l as ParseLimit reads it, "" for no limit.
+func (l Limit) String() string {
+	switch {
+	case !l.set:
+		return ""
+	case l.count < 0:
+		return strconv.FormatFloat(l.percent, 'g', -1, 64) + "%"
+	default:
+		return strconv.FormatInt(l.count, 10)
+	}
+}
+
+// of returns how many removals l allows in a replica of so many entries.
+func (l Limit) of(entries int64) int64 {
+	if l.count >= 0 {
+		return l.count
+	}
+	return int64(float64(entries) * l.percent / 100)
+}
+
+// burstGap ends a burst of removals: the next one is counted from zero.
+const burstGap = 2 * time.Second
+
+// guard knows the reasons to hold removals. It never holds anything else.
+type guard struct {
+	limit      Limit
+	allowEmpty bool
+
+	mu   sync.Mutex
+	held map[HoldReason]*Hold
+	// mounts of the source that were seen, and whether they are still there.
+	mounts map[tree.Path]bool
+	// seenFull: the root was listed with something in it. sawChange: since
+	// then something directly in the root was reported by a watch, or may
+	// have been.
+	seenFull, sawChange, emptyNow bool
+	// entries of the replica after the last pass; burst counts removals that
+	// events asked for until lastRemoval is burstGap ago.
+	entries     int64
+	burst       int64
+	lastRemoval time.Time
+}
+
+func newGuard(o Options) *guard {
+	return &guard{
+		limit:      o.MaxDelete,
+		allowEmpty: o.AllowEmptySource,
+		held:       make(map[HoldReason]*Hold),
+		mounts:     make(map[tree.Path]bool),
+	}
+}
+
+// change lists the holds that are to be told of: those that are new and those
+// that ended.
+type change struct{ held, released []Hold }
+
+// The remedies, as a person is told them.
+var remedies = map[HoldReason]string{
+	SourceMissing:   "bring the source folder back; removals go on by themselves",
+	SourceReplaced:  "bring the first folder back, or restart lockstep to accept the one that is there now",
+	SourceEmpty:     "if the source is meant to be empty, restart with --allow-empty-source",
+	MountGone:       "mount it again, or restart lockstep to accept that it is gone",
+	TooManyRemovals: "if they are meant, restart with a higher --max-delete",
+}
+
+// hold notes n removals held for a reason. The caller holds mu.
+func (g *guard) hold(reason HoldReason, path tree.Path, n int) change {
+	h, known := g.held[reason]
+	if known {
+		h.Count += n
+		return change{}
+	}
+	h = &Hold{Reason: reason, Path: path, Count: n, Remedy: remedies[reason]}
+	g.held[reason] = h
+	return change{held: []Hold{*h}}
+}
+
+// release ends a reason. The caller holds mu.
+func (g *guard) release(reason HoldReason) change {
+	h, known := g.held[reason]
+	if !known {
+		return change{}
+	}
+	delete(g.held, reason)
+	return change{released: []Hold{*h}}
+}
+
+func (c *change) add(d change) {
+	c.held = append(c.held, d.held...)
+	c.released = append(c.released, d.released...)
+}
+
+// rootIs takes what a check of the source root said.
+func (g *guard) rootIs(err error) change {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var c change
+	switch {
+	case err == nil:
+		c.add(g.release(SourceMissing))
+		c.add(g.release(SourceReplaced))
+	case errors.Is(err, tree.ErrSourceReplaced):
+		c.add(g.release(SourceMissing))
+		c.add(g.hold(SourceReplaced, tree.Root, 0))
+	default:
+		c.add(g.release(SourceReplaced))
+		c.add(g.hold(SourceMissing, tree.Root, 0))
+	}
+	return c
+}
+
+// holdsRoot reports whether the source root is not the one from the start.
+func (g *guard) holdsRoot() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held[SourceMissing] != nil || g.held[SourceReplaced] != nil
+}
+
+// sawRootChange notes that a watch told of something directly in the root.
+func (g *guard) sawRootChange() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sawChange = true
+}
+
+// listed takes a complete listing of a source folder.
+func (g *guard) listed(folder tree.Path, entries []tree.Entry) change {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range entries {
+		if e.Mounted {
+			g.mounts[folder.Join(e.Name)] = true
+		}
+	}
+	if folder != tree.Root {
+		return change{}
+	}
+	g.emptyNow = len(entries) == 0
+	if !g.emptyNow {
+		g.seenFull, g.sawChange = true, false
+		return g.release(SourceEmpty)
+	}
+	return change{}
+}
+
+// mountsNear returns the mounts of the source that were seen at, above or
+// below path.
+func (g *guard) mountsNear(path tree.Path) []tree.Path {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var near []tree.Path
+	for p := range g.mounts {
+		if p == path || p.Holds(path) || path.Holds(p) {
+			near = append(near, p)
+		}
+	}
+	return near
+}
+
+// mountIs notes whether a file system is still mounted at path.
+func (g *guard) mountIs(path tree.Path, mounted bool) change {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mounts[path] = mounted
+	for _, there := range g.mounts {
+		if !there {
+			return change{}
+		}
+	}
+	return g.release(MountGone)
+}
+
+// limited reports whether the size of what is removed matters.
+func (g *guard) limited() bool { return g.limit.set }
+
+// removal is what is about to be removed from the replica.
+type removal struct {
+	path  tree.Path
+	cause Cause
+	// entries at and below path; counted only when there is a limit.
+	entries int
+	// mountGone: a mount at, above or below path has disappeared.
+	mountGone bool
+	// counted: the pass has already held its removals against the limit.
+	counted bool
+}
+
+// allow decides on r, and counts it when it may go.
+func (g *guard) allow(r removal) (bool, change) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, reason := range []HoldReason{SourceMissing, SourceReplaced} {
+		if g.held[reason] != nil {
+			return false, g.hold(reason, r.path, 1)
+		}
+	}
+	switch {
+	case r.mountGone:
+		return false, g.hold(MountGone, r.path, 1)
+	case r.cause != ByWatch && g.emptyNow && !g.allowEmpty && !(g.seenFull && g.sawChange):
+		return false, g.hold(SourceEmpty, tree.Root, 1)
+	case !g.limit.set || r.counted:
+		return true, change{}
+	}
+	now := time.Now()
+	if now.Sub(g.lastRemoval) > burstGap {
+		g.burst = 0
+	}
+	if g.burst+int64(r.entries) > g.limit.of(g.entries) {
+		return false, g.hold(TooManyRemovals, r.path, r.entries)
+	}
+	g.burst += int64(r.entries)
+	g.lastRemoval = now
+	return true, change{}
+}
+
+// allowPass decides on all the removals of a pass together.
+func (g *guard) allowPass(removals, entries int64) (bool, change) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.entries = entries
+	if !g.limit.set || removals <= g.limit.of(entries) {
+		return true, g.release(TooManyRemovals)
+	}
+	return false, g.hold(TooManyRemovals, tree.Root, int(removals))
+}
+
+// passBegins forgets the counts of what is held, to be found anew.
+func (g *guard) passBegins() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, h := range g.held {
+		h.Count = 0
+	}
+}
+
+// holds returns the reasons that hold now.
+func (g *guard) holds() []Hold {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []Hold
+	for _, reason := range []HoldReason{SourceMissing, SourceReplaced, SourceEmpty, MountGone, TooManyRemovals} {
+		if h := g.held[reason]; h != nil {
+			all = append(all, *h)
+		}
+	}
+	return all
+}

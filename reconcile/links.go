@@ -1,0 +1,155 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// links knows which paths of the source are names of one file. It holds only
+// files that have more than one name, so it is empty for most trees. It may
+// be out of date: whoever uses a name looks at it again.
+type links struct {
+	mu     sync.Mutex
+	byID   map[tree.ID]map[tree.Path]struct{}
+	byPath map[tree.Path]seenLink
+	age    int // grows with each pass
+
+	// A search looks through the whole source for names that no event told
+	// of: link(2) is reported at the new name alone.
+	searching sync.Mutex
+	searched  time.Time // when the last search began
+	took      time.Duration
+}
+
+// seenLink is the file that a path was a name of, and in which age.
+type seenLink struct {
+	id  tree.ID
+	age int
+}
+
+func newLinks() *links {
+	return &links{
+		byID:   make(map[tree.ID]map[tree.Path]struct{}),
+		byPath: make(map[tree.Path]seenLink),
+	}
+}
+
+// see takes a fresh entry of the source, absent or not.
+func (l *links) see(path tree.Path, e tree.Entry) {
+	linked := e.Kind == tree.File && e.Links > 1
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !linked && len(l.byPath) == 0 {
+		return
+	}
+	if old, known := l.byPath[path]; known && (!linked || old.id != e.ID) {
+		l.forget(path, old.id)
+	}
+	if !linked {
+		return
+	}
+	group := l.byID[e.ID]
+	if group == nil {
+		group = make(map[tree.Path]struct{})
+		l.byID[e.ID] = group
+	}
+	group[path] = struct{}{}
+	l.byPath[path] = seenLink{e.ID, l.age}
+}
+
+// forget drops one name. The caller holds mu.
+func (l *links) forget(path tree.Path, id tree.ID) {
+	delete(l.byPath, path)
+	delete(l.byID[id], path)
+	if len(l.byID[id]) == 0 {
+		delete(l.byID, id)
+	}
+}
+
+// nextAge begins an age, and forgetOlder ends it: a pass has seen every name
+// that there is.
+func (l *links) nextAge() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.age++
+}
+
+func (l *links) forgetOlder() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for path, seen := range l.byPath {
+		if seen.age < l.age {
+			l.forget(path, seen.id)
+		}
+	}
+}
+
+// names returns the known names of id, sorted.
+func (l *links) names(id tree.ID) []tree.Path {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([]tree.Path, 0, len(l.byID[id]))
+	for p := range l.byID[id] {
+		names = append(names, p)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// The clock that stamps entries may be behind time.Now by a tick, 10 ms at
+// most (CONFIG_HZ=100). Searches take at most a share of the time.
+const (
+	stampLag    = 20 * time.Millisecond
+	searchShare = 10
+)
+
+// completeLinks makes sure that the names of e, found at path, are known as far as
+// they can be: all in the source, unless searches would take too much of the
+// time. What it leaves out, the next pass finds.
+func (m *Mirror) completeLinks(ctx context.Context, path tree.Path, e tree.Entry) {
+	l := m.links
+	if len(l.names(e.ID)) >= int(e.Links) {
+		return
+	}
+	m.seeFolderLinks(path.Parent())
+	if len(l.names(e.ID)) >= int(e.Links) {
+		return
+	}
+	l.searching.Lock()
+	defer l.searching.Unlock()
+	now := time.Now()
+	if l.searched.After(e.ChangeTime.Time().Add(stampLag)) || now.Sub(l.searched) < searchShare*l.took {
+		return
+	}
+	l.searched = now
+	m.searchLinks(ctx, tree.Root)
+	l.took = time.Since(now)
+}
+
+// searchLinks sees every file below path that has more than one name.
+func (m *Mirror) searchLinks(ctx context.Context, path tree.Path) {
+	pending := []tree.Path{path}
+	for len(pending) > 0 && ctx.Err() == nil {
+		last := len(pending) - 1
+		folder := pending[last]
+		pending = append(pending[:last], m.seeFolderLinks(folder)...)
+	}
+}
+
+// seeFolderLinks sees the files directly in a folder, and returns its folders.
+// What cannot be read holds no names that could be used.
+func (m *Mirror) seeFolderLinks(path tree.Path) (folders []tree.Path) {
+	for _, e := range list(m.source, path) {
+		switch {
+		case e.Kind == tree.Folder:
+			folders = append(folders, path.Join(e.Name))
+		case e.Kind == tree.File && e.Links > 1:
+			m.links.see(path.Join(e.Name), e)
+		}
+	}
+	return folders
+}

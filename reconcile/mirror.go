@@ -1,0 +1,314 @@
+// Package reconcile decides what to do: it keeps the queue of dirty paths,
+// makes one path equal at a time, compares both trees whole in a pass, and
+// guards removals. It reads a [tree.Source] and writes a [tree.Replica] and
+// knows no file system.
+//
+// Whoever watches the source calls [Mirror.Dirty]. What is to be done about a
+// dirty path is decided from the fresh state of both sides when its turn
+// comes, so the order, the number and the age of notices can cost a look but
+// never do harm. A pass only compares; what differs joins the same queue.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// Options are the settings of a [Mirror]. The zero value of a field that must
+// be positive is replaced by its default.
+type Options struct {
+	// Interval from the end of a pass to the beginning of the next; 5 min.
+	Interval time.Duration
+	// Workers is how many paths are worked on at once, and how many folders
+	// are compared at once in a pass; at least 2, which is the default.
+	Workers int
+	// Method of comparing content in a pass.
+	Method tree.Method
+	// Patience is how long a path that is gone from the source waits for its
+	// other name before it is removed; 20 ms.
+	Patience time.Duration
+	// MaxDelete limits removals in a pass and in a burst of events.
+	MaxDelete Limit
+	// AllowEmptySource lets an empty source empty the replica.
+	AllowEmptySource bool
+	// CountAhead makes a pass that takes longer than a second count what it
+	// has still to compare, for [Status].
+	CountAhead bool
+	// Observer is told what happens; nil for nobody.
+	Observer Observer
+}
+
+// Defaults of [Options], and times that are decisions.
+const (
+	defaultInterval = 5 * time.Minute
+	defaultPatience = 20 * time.Millisecond
+	leastWorkers    = 2
+
+	// sourcePoll is how often a source that is missing is looked for.
+	sourcePoll = time.Second
+	// clockPoll is how often the wall clock is held against the monotonic
+	// one; a jump of more than clockGap means that the machine slept, when
+	// events may have been lost.
+	clockPoll = 15 * time.Second
+	clockGap  = time.Minute
+)
+
+// ErrOverlap: one of the trees was found inside the other.
+var ErrOverlap = errors.New("source and replica overlap")
+
+// Mirror keeps a replica equal to a source. Its methods are safe for
+// concurrent use, but only one of Run, Once and Compare may be called, once.
+type Mirror struct {
+	// Set by New.
+	source  tree.Source
+	replica tree.Replica
+	traits  tree.Traits
+	o       Options
+
+	queue    *queue
+	guard    *guard
+	links    *links
+	gone     *vanished
+	problems *problems
+	requests chan PassCause
+	lostTold atomic.Uint32
+
+	// Guarded by mu.
+	mu         sync.Mutex
+	current    *pass
+	last       Report
+	lastProof  time.Time
+	replicaIll bool
+}
+
+// New returns a Mirror of source in replica. It starts nothing, and does not
+// close either of them.
+func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
+	if o.Interval <= 0 {
+		o.Interval = defaultInterval
+	}
+	if o.Patience <= 0 {
+		o.Patience = defaultPatience
+	}
+	o.Workers = max(o.Workers, leastWorkers)
+	if o.Observer == nil {
+		o.Observer = silent{}
+	}
+	return &Mirror{
+		source:   source,
+		replica:  replica,
+		traits:   replica.Traits(),
+		o:        o,
+		queue:    newQueue(o.Workers),
+		guard:    newGuard(o),
+		links:    newLinks(),
+		gone:     newVanished(),
+		problems: newProblems(o.Observer),
+		requests: make(chan PassCause, 1),
+	}
+}
+
+// Dirty makes paths be looked at soon: slash-separated, raw bytes, relative
+// to the source. It never blocks for long.
+func (m *Mirror) Dirty(paths []string, cause Cause) {
+	for _, p := range paths {
+		path := tree.Path(p)
+		if cause == ByWatch && path.Parent() == tree.Root {
+			m.guard.sawRootChange()
+		}
+		m.queue.add(path, dirt{cause: cause})
+	}
+}
+
+// RequestPass makes a pass begin as soon as none is running. Requests made
+// meanwhile are one.
+func (m *Mirror) RequestPass(cause PassCause) {
+	if cause == OnOverflow {
+		m.guard.sawRootChange()
+	}
+	select {
+	case m.requests <- cause:
+	default:
+	}
+}
+
+// Run mirrors until ctx ends, which is no error: a pass at once, then what
+// Dirty says, and a pass every interval. Only what makes going on pointless
+// is returned: [ErrOverlap].
+func (m *Mirror) Run(ctx context.Context) error {
+	return m.withWorkers(ctx, m.runPasses)
+}
+
+// Once makes one pass, works off its drift and returns what it found.
+func (m *Mirror) Once(ctx context.Context) (Report, error) {
+	var report Report
+	err := m.withWorkers(ctx, func(ctx context.Context) (err error) {
+		report, err = m.pass(ctx, AtStart)
+		return err
+	})
+	return report, err
+}
+
+// withWorkers runs body beside the workers, and returns when all have ended.
+func (m *Mirror) withWorkers(ctx context.Context, body func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	for range m.o.Workers {
+		workers.Go(func() { m.work(ctx) })
+	}
+	err := body(ctx)
+	cancel()
+	workers.Wait()
+	m.queue.close()
+	return err
+}
+
+// runPasses owns the schedule: never two passes at once, the next one an
+// interval after the last ended.
+func (m *Mirror) runPasses(ctx context.Context) error {
+	cause := AtStart
+	for {
+		_, err := m.pass(ctx, cause)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrOverlap):
+			return err
+		}
+		if cause = m.awaitPass(ctx); cause == "" {
+			return nil
+		}
+	}
+}
+
+// awaitPass returns the cause of the next pass, "" when ctx ended.
+func (m *Mirror) awaitPass(ctx context.Context) PassCause {
+	interval := time.NewTimer(m.o.Interval)
+	defer interval.Stop()
+	poll := time.NewTicker(clockPoll)
+	defer poll.Stop()
+	last := time.Now()
+	for {
+		if m.ailing() {
+			poll.Reset(sourcePoll)
+		}
+		select {
+		case <-ctx.Done():
+			return ""
+		case <-interval.C:
+			return AtInterval
+		case cause := <-m.requests:
+			return cause
+		case <-poll.C:
+		}
+		now := time.Now()
+		if now.Round(0).Sub(last.Round(0))-now.Sub(last) > clockGap {
+			return OnResume
+		}
+		last = now
+		if m.ailing() && m.recovered() {
+			return OnReturn
+		}
+	}
+}
+
+// ailing reports whether one of the roots was not as it should be when it was
+// last looked at.
+func (m *Mirror) ailing() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.replicaIll || m.guard.holdsRoot()
+}
+
+// recovered looks at both roots again.
+func (m *Mirror) recovered() bool {
+	return m.checkSource() == nil && m.checkReplica() == nil
+}
+
+// checkSource returns nil when removals may rely on the source root, and
+// tells the guard otherwise.
+func (m *Mirror) checkSource() error {
+	err := m.source.Check()
+	told := m.guard.rootIs(err)
+	m.tellHolds(told)
+	return err
+}
+
+// checkReplica returns nil when the replica may be written. Trouble is told
+// once.
+func (m *Mirror) checkReplica() error {
+	err := m.replica.Check()
+	m.mu.Lock()
+	was := m.replicaIll
+	m.replicaIll = err != nil
+	m.mu.Unlock()
+	switch {
+	case err != nil:
+		m.problems.note(tree.Root, err, 0)
+	case was:
+		m.problems.solved(tree.Root)
+	}
+	return err
+}
+
+func (m *Mirror) tellHolds(c change) {
+	for _, h := range c.held {
+		m.o.Observer.Held(h)
+	}
+	for _, h := range c.released {
+		m.o.Observer.Released(h)
+	}
+}
+
+// noteLost tells once for each class that the replica cannot hold.
+func (m *Mirror) noteLost(lost tree.Attributes, path tree.Path) {
+	if lost == 0 {
+		return
+	}
+	for {
+		told := m.lostTold.Load()
+		fresh := uint32(lost) &^ told
+		if fresh == 0 {
+			return
+		}
+		if m.lostTold.CompareAndSwap(told, told|fresh) {
+			for class := tree.Attributes(1); class != 0; class <<= 1 {
+				if fresh&uint32(class) != 0 {
+					m.o.Observer.Lost(class, path)
+				}
+			}
+			return
+		}
+	}
+}
+
+// Status returns the state of the mirror at a glance.
+func (m *Mirror) Status() Status {
+	s := Status{Waiting: m.queue.busy(), Problems: m.problems.count(), Held: m.guard.holds()}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.LastProof, s.LastDigest = m.lastProof, m.last.Digest
+	if p := m.current; p != nil {
+		s.Passing, s.PassBegan = true, p.began
+		s.Files, s.Bytes = p.files.Load(), p.bytes.Load()
+		s.TotalFiles, s.TotalBytes = p.totalFiles.Load(), p.totalBytes.Load()
+	}
+	return s
+}
+
+// silent is the Observer that tells nobody.
+type silent struct{}
+
+func (silent) Acted(Acted)                     {}
+func (silent) PassStarted(PassCause)           {}
+func (silent) PassDone(Report)                 {}
+func (silent) Held(Hold)                       {}
+func (silent) Released(Hold)                   {}
+func (silent) Problem(Problem)                 {}
+func (silent) Solved(tree.Path)                {}
+func (silent) Lost(tree.Attributes, tree.Path) {}

@@ -1,0 +1,428 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// Bounds of a pass.
+const (
+	// maxOutstanding is how many differences may wait for the workers before
+	// comparing waits for them: the memory of a first copy.
+	maxOutstanding = 8 * maxBatch
+	// maxRemovals is how many removals a pass keeps back until everything
+	// was compared, so that renames can be told from them.
+	maxRemovals = 1 << 16
+)
+
+// pass is one comparison of both trees, whole, and the work that follows
+// from it.
+type pass struct {
+	m     *Mirror
+	began time.Time
+	// visit, if not nil, is given what differs, and nothing is done about it.
+	visit func(tree.Path, tree.Drift)
+	root  *node
+	// outstanding has a token for each difference that the walk handed over
+	// and that is not yet worked off.
+	outstanding chan struct{}
+
+	// What Status shows while it goes on.
+	files, bytes           atomic.Int64
+	totalFiles, totalBytes atomic.Int64
+
+	// Guarded by mu.
+	mu       sync.Mutex
+	report   Report
+	flawed   bool // something could not be compared, repaired or removed
+	removals []extra
+	linked   []linkedPath
+	groups   map[tree.ID][]tree.Path
+	pending  []visitFolder // folders still to compare, the last one next
+	active   int           // folders being compared
+	open     int           // differences not yet worked off
+	err      error         // what ends the walk
+	changed  *sync.Cond    // pending, active, open or err did
+}
+
+// extra is an entry of the replica that the source does not have.
+type extra struct {
+	path tree.Path
+	kind tree.Kind
+}
+
+type visitFolder struct {
+	path tree.Path
+	node *node
+}
+
+func newPass(m *Mirror, cause PassCause) *pass {
+	p := &pass{
+		m:           m,
+		began:       time.Now(),
+		root:        newNode(nil, 0),
+		outstanding: make(chan struct{}, maxOutstanding),
+		groups:      make(map[tree.ID][]tree.Path),
+		report:      Report{Cause: cause},
+	}
+	p.changed = sync.NewCond(&p.mu)
+	p.pending = []visitFolder{{tree.Root, p.root}}
+	return p
+}
+
+// pass compares both trees and returns when what differed is worked off. A
+// problem at a path is no error.
+func (m *Mirror) pass(ctx context.Context, cause PassCause) (Report, error) {
+	p := newPass(m, cause)
+	m.mu.Lock()
+	p.totalFiles.Store(m.last.Files)
+	m.current = p
+	m.mu.Unlock()
+	m.o.Observer.PassStarted(cause)
+	err := p.run(ctx)
+	report := p.done(err)
+	m.mu.Lock()
+	m.current = nil
+	if err == nil {
+		m.last = report
+	}
+	if report.Equal {
+		m.lastProof = time.Now()
+	}
+	m.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("pass: %w", err)
+		m.problems.note(tree.Root, err, 0)
+	}
+	if ctx.Err() == nil {
+		m.o.Observer.PassDone(report)
+	}
+	return report, err
+}
+
+// Compare makes a pass that only tells what differs: visit is called for each
+// difference, from one goroutine at a time.
+func (m *Mirror) Compare(ctx context.Context, visit func(tree.Path, tree.Drift)) (Report, error) {
+	p := newPass(m, AtStart)
+	p.visit = visit
+	m.mu.Lock()
+	m.current = p
+	m.mu.Unlock()
+	err := p.run(ctx)
+	return p.done(err), err
+}
+
+// done completes the report.
+func (p *pass) done(err error) Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &p.report
+	r.BytesRead = p.bytes.Load()
+	r.Elapsed = time.Since(p.began)
+	r.Equal = err == nil && !p.flawed && (p.visit == nil || r.Drift == 0)
+	if r.Equal {
+		r.Digest = tree.LinksDigest(p.root.sum(), severalNames(p.groups))
+	}
+	return *r
+}
+
+func (p *pass) run(ctx context.Context) error {
+	m := p.m
+	m.guard.passBegins()
+	m.links.nextAge()
+	if err := m.checkSource(); err != nil && !errors.Is(err, tree.ErrSourceReplaced) {
+		return err
+	}
+	if err := m.checkReplica(); err != nil {
+		return err
+	}
+	if m.o.CountAhead {
+		counting, stop := context.WithCancel(ctx)
+		var counter sync.WaitGroup
+		counter.Go(func() { p.countAhead(counting) })
+		defer counter.Wait()
+		defer stop()
+	}
+	if err := p.compareRoot(ctx); err != nil {
+		return err
+	}
+	if err := p.walk(ctx); err != nil {
+		return err
+	}
+	if err := p.settleRemovals(ctx); err != nil {
+		return err
+	}
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	if err := p.settleLinks(ctx); err != nil {
+		return err
+	}
+	m.links.forgetOlder()
+	if p.visit != nil {
+		return nil
+	}
+	if err := m.replica.Flush(ctx); err != nil {
+		return fmt.Errorf("flush the replica: %w", err)
+	}
+	return nil
+}
+
+// compareRoot compares what the roots are themselves.
+func (p *pass) compareRoot(ctx context.Context) error {
+	m := p.m
+	self, err := lookAfresh(m.source, tree.Root)
+	if err != nil {
+		return err
+	}
+	found := m.replica.Look(ctx, []tree.Path{tree.Root})[0]
+	if found.Err != nil {
+		return found.Err
+	}
+	want, lost := m.traits.Project(self)
+	p.countLost(tree.Root, lost)
+	if d := m.traits.Differ(want, found.Entry); d != 0 {
+		p.drift(ctx, tree.Root, tree.Drift{Differs: d, Want: want, Have: found.Entry}, nil)
+	}
+	return nil
+}
+
+// walk compares all folders with as many goroutines as there are workers.
+func (p *pass) walk(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { p.abort(ctx.Err()) })
+	defer stop()
+	var walkers sync.WaitGroup
+	for range p.m.o.Workers {
+		walkers.Go(func() {
+			for {
+				v, ok := p.next()
+				if !ok {
+					return
+				}
+				below, err := p.compareFolder(ctx, v)
+				if err != nil {
+					p.abort(err)
+				}
+				p.compared(below)
+			}
+		})
+	}
+	walkers.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// next returns a folder to compare; false when there will be none.
+func (p *pass) next() (visitFolder, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.pending) == 0 && p.active > 0 && p.err == nil {
+		p.changed.Wait()
+	}
+	if len(p.pending) == 0 || p.err != nil {
+		return visitFolder{}, false
+	}
+	last := len(p.pending) - 1
+	v := p.pending[last]
+	p.pending = p.pending[:last]
+	p.active++
+	return v, true
+}
+
+func (p *pass) compared(below []visitFolder) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending = append(p.pending, below...)
+	p.active--
+	p.changed.Broadcast()
+}
+
+func (p *pass) abort(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+	p.changed.Broadcast()
+}
+
+// compareFolder compares one folder, one level deep, and returns the folders
+// in it. An error ends the pass.
+func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder, error) {
+	defer v.node.close()
+	f, err := p.m.source.Folder(v.path)
+	if err != nil {
+		return nil, p.unread(v.path, err)
+	}
+	defer f.Close()
+	self, err := f.Self()
+	if err != nil {
+		return nil, p.unread(v.path, err)
+	}
+	if id := p.m.replica.ID(); id != (tree.ID{}) && self.ID == id {
+		return nil, fmt.Errorf("%w: the replica is at %q of the source", ErrOverlap, string(v.path))
+	}
+	entries, err := f.List()
+	if err != nil {
+		return nil, p.unread(v.path, err)
+	}
+	p.m.tellHolds(p.m.guard.listed(v.path, entries))
+	c, err := p.m.replica.Compare(ctx, tree.Subject{
+		Path: v.path, Folder: f, Entries: entries, Method: p.m.o.Method,
+		Read: func(n int64) { p.bytes.Add(n) },
+	})
+	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, tree.ErrUnreachable) || errors.Is(err, tree.ErrReplicaReplaced) {
+			return nil, err
+		}
+		p.problem(v.path, fmt.Errorf("compare: %w", err))
+		return nil, nil
+	}
+	return p.take(ctx, v, listed{self, entries}, c)
+}
+
+// unread deals with a folder of the source that could not be read. What the
+// replica has there is kept.
+func (p *pass) unread(path tree.Path, err error) error {
+	switch {
+	case errors.Is(err, tree.ErrSourceMissing):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		if p.visit == nil {
+			p.m.queue.add(path, dirt{cause: ByPass})
+		}
+		return nil
+	}
+	p.problem(path, err)
+	return nil
+}
+
+func (p *pass) problem(path tree.Path, err error) {
+	p.mu.Lock()
+	p.report.Problems++
+	p.flawed = true
+	p.mu.Unlock()
+	p.m.problems.note(path, err, 0)
+}
+
+// listed is what the source says of a folder.
+type listed struct {
+	self    tree.Entry
+	entries []tree.Entry
+}
+
+// take makes drift of what a comparison found.
+func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Comparison) ([]visitFolder, error) {
+	p.count(v.path, l.entries, c)
+	names := make([]string, len(l.entries))
+	var below []visitFolder
+	for i, e := range l.entries {
+		names[i] = e.Name
+		if e.Kind == tree.Folder {
+			below = append(below, visitFolder{v.path.Join(e.Name), newNode(v.node, i)})
+		}
+	}
+	leafless := p.leafless(l.entries, c)
+	v.node.begin(p.m.leaf(l.self, tree.Digest{}), names, c.Leaves, len(below)+len(leafless))
+
+	for _, d := range c.Drift {
+		path := v.path.Join(d.Name())
+		if d.Want.Kind == tree.Absent {
+			if err := p.extra(ctx, path, d); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		var leaf func(tree.Digest)
+		if place, ok := leafless[d.Name()]; ok {
+			leaf = func(digest tree.Digest) { v.node.set(place, digest) }
+		}
+		if err := p.drift(ctx, path, d, leaf); err != nil {
+			return nil, err
+		}
+	}
+	return below, nil
+}
+
+// leafless returns the places of the entries whose digest comes with the work
+// on their drift.
+func (p *pass) leafless(entries []tree.Entry, c tree.Comparison) map[string]int {
+	if p.visit != nil || len(c.Drift) == 0 {
+		return nil
+	}
+	missing := make(map[string]int)
+	for i, e := range entries {
+		if e.Kind != tree.Folder && c.Leaves[i].IsZero() {
+			missing[e.Name] = i
+		}
+	}
+	places := make(map[string]int)
+	for _, d := range c.Drift {
+		if i, ok := missing[d.Name()]; ok && d.Want.Kind != tree.Absent {
+			places[d.Name()] = i
+		}
+	}
+	return places
+}
+
+// count adds what a folder holds to the report.
+func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
+	var files, folders, skipped int64
+	var names []tree.Entry
+	for _, e := range entries {
+		switch e.Kind {
+		case tree.File:
+			files++
+			if e.Links > 1 {
+				names = append(names, e)
+			}
+		case tree.Folder:
+			folders++
+		default:
+			if p.m.projected(e).Kind == tree.Absent {
+				skipped++
+			}
+		}
+	}
+	p.files.Add(files)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &p.report
+	r.Compared += int64(len(entries))
+	r.Files += files
+	r.Folders += folders
+	r.Skipped += skipped
+	for i, n := range c.Lost {
+		r.Lost[i] += int64(n)
+		if n > 0 && tree.Attributes(1<<i) != tree.OfExistence {
+			p.m.noteLost(1<<i, path)
+		}
+	}
+	for _, e := range names {
+		name := path.Join(e.Name)
+		p.m.links.see(name, e)
+		p.groups[e.ID] = append(p.groups[e.ID], name)
+	}
+	for _, l := range c.Linked {
+		p.linked = append(p.linked, linkedPath{path: path.Join(l.Name), Linked: l})
+	}
+	for _, problem := range c.Problems {
+		r.Problems++
+		p.flawed = true
+		p.m.problems.note(path.Join(problem.Name), problem.Err, 0)
+	}
+}
+
+func (p *pass) countLost(path tree.Path, lost tree.Attributes) {
+	if lost != 0 {
+		p.m.noteLost(lost, path)
+	}
+}

@@ -1,0 +1,250 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// planLink plans for a file that has more names in the source. The first of
+// them in order of bytes leads: it is made equal like any file, and the others
+// become links to it. It reports whether l is dealt with; else it leads.
+func (b *batch) planLink(ctx context.Context, l *look) bool {
+	m := b.m
+	if l.cause != ByPass {
+		m.completeLinks(ctx, l.path, l.src)
+	}
+	leader, ok := b.leader(l)
+	if !ok {
+		return false
+	}
+	if leader == l.path {
+		return false
+	}
+	found := m.replica.Look(ctx, []tree.Path{leader})[0]
+	switch {
+	case found.Err != nil || found.Entry.Kind != tree.File:
+		if l.attempt > quietAttempts {
+			return false // a copy now is better than a link some day
+		}
+		m.queue.suggest(leader, dirt{cause: l.cause})
+		b.fail(l, tree.ErrConflict)
+	case l.have.Kind == tree.File && l.have.ID == found.Entry.ID:
+		if l.cause != ByPass {
+			m.queue.add(leader, dirt{cause: l.cause})
+		}
+		m.problems.solved(l.path)
+		m.queue.settle(l.item, verdict{result: settled, leaf: b.leafByReading(l)})
+	case l.have.Kind == tree.Folder && !b.mayRemove(ctx, l):
+	default:
+		m.queue.suggest(leader, dirt{cause: l.cause})
+		b.add(tree.Action{Kind: tree.Link, Path: l.path, From: leader, Want: l.src, Over: l.have.Kind}, l)
+	}
+	return true
+}
+
+// leader returns the first name of l's file that is one still.
+func (b *batch) leader(l *look) (tree.Path, bool) {
+	for _, name := range b.m.links.names(l.src.ID) {
+		if name == l.path {
+			return name, true
+		}
+		e, err := lookAfresh(b.m.source, name)
+		if err == nil && e.ID == l.src.ID && e.Kind == tree.File {
+			return name, true
+		}
+		b.m.links.see(name, tree.Entry{})
+	}
+	return "", false
+}
+
+// leafByReading returns the digest that a pass waits for, of a file of which
+// nothing else had to be read; zero when nobody waits or it cannot be read.
+func (b *batch) leafByReading(l *look) tree.Digest {
+	if len(l.done) == 0 {
+		return tree.Digest{}
+	}
+	c, err := b.folders.opener(l.path)()
+	if err != nil {
+		return tree.Digest{}
+	}
+	defer c.Close()
+	digest, err := readDigest(c)
+	if err != nil {
+		return tree.Digest{}
+	}
+	return b.m.leaf(c.Entry(), digest)
+}
+
+// renameInstead renames what was under another name in the replica, where
+// l looks like it under its new one. It guesses: both names are looked at
+// again. It reports whether l is dealt with.
+func (b *batch) renameInstead(ctx context.Context, l *look) bool {
+	m := b.m
+	mark := signatureOf(l.want)
+	if l.have.Kind != tree.Absent || l.attempt > 0 || !mark.telling() {
+		return false
+	}
+	from, ok := m.gone.take(mark, l.path.Name())
+	if !ok {
+		return false
+	}
+	old := m.queue.claim(from)
+	if old == nil {
+		return false
+	}
+	old.gone = false
+	action := tree.Action{Kind: tree.Rename, Path: l.path, From: from, Want: l.src}
+	if !b.stillFits(ctx, from, mark) {
+		m.queue.delay(old, 0)
+		return false
+	}
+	began := time.Now()
+	o := m.replica.Apply(ctx, []tree.Action{action})[0]
+	m.queue.delay(old, 0)
+	if o.Err != nil {
+		return false
+	}
+	m.acted(action, o, l.cause, time.Since(began))
+	b.parents[from.Parent()] = true
+	l.attempt++
+	l.deep = l.want.Kind == tree.Folder // what came along may be out of date
+	m.queue.delay(l.item, 0)
+	return true
+}
+
+// descend compares what is in a folder that came under its name by a rename,
+// one level deep: what is additional there, no event and no pass tells of. An
+// event has all of its content compared too; a pass does that by itself.
+func (b *batch) descend(ctx context.Context, l *look) {
+	if !l.deep || l.want.Kind != tree.Folder {
+		return
+	}
+	m := b.m
+	f, err := m.source.Folder(l.path)
+	if err != nil {
+		return // its own event, or the next pass, deals with it
+	}
+	defer f.Close()
+	entries, err := f.List()
+	if err != nil {
+		return
+	}
+	c, err := m.replica.Compare(ctx, tree.Subject{Path: l.path, Folder: f, Entries: entries, Method: tree.ByMetadata})
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if l.cause != ByPass || e.Kind == tree.Folder {
+			m.dirtyFor(l.pass, l.path.Join(e.Name), dirt{cause: l.cause, deep: e.Kind == tree.Folder})
+		}
+	}
+	for _, d := range c.Drift {
+		m.dirtyFor(l.pass, l.path.Join(d.Name()), dirt{cause: l.cause})
+	}
+}
+
+// dirtyFor makes path dirty, and p, if not nil, wait for it.
+func (m *Mirror) dirtyFor(p *pass, path tree.Path, d dirt) {
+	if p == nil {
+		m.queue.add(path, d)
+		return
+	}
+	p.follow(path, d, nil, nil)
+}
+
+// stillFits looks at both sides of an old name once more.
+func (b *batch) stillFits(ctx context.Context, from tree.Path, mark signature) bool {
+	_, err := lookAfresh(b.m.source, from)
+	if !isGone(err) {
+		return false
+	}
+	found := b.m.replica.Look(ctx, []tree.Path{from})[0]
+	return found.Err == nil && signatureOf(found.Entry) == mark
+}
+
+// remove takes from the replica what the source does not have, if a fresh
+// look says so once more and the guard agrees.
+func (b *batch) remove(ctx context.Context, l *look) {
+	m := b.m
+	if src, err := lookAfresh(m.source, l.path); err == nil || !isGone(err) {
+		// Where l.want is absent, the source's entry may exist: a socket.
+		if err != nil || m.projected(src).Kind != tree.Absent {
+			m.queue.delay(l.item, 0)
+			return
+		}
+	}
+	if !b.mayRemove(ctx, l) {
+		return
+	}
+	action := tree.Action{Kind: tree.Remove, Path: l.path, Over: l.have.Kind}
+	began := time.Now()
+	o := m.replica.Apply(ctx, []tree.Action{action})[0]
+	if o.Removed > 0 {
+		o.Did = tree.Remove
+		m.acted(action, o, l.cause, time.Since(began))
+	}
+	if o.Err != nil {
+		b.fail(l, o.Err)
+		return
+	}
+	m.problems.solved(l.path)
+	m.queue.settle(l.item, verdict{result: settled, did: o.Did, removed: o.Removed})
+}
+
+// mayRemove asks the guard whether what stands at l.path in the replica may
+// go. When it may not, l is settled as held.
+func (b *batch) mayRemove(ctx context.Context, l *look) bool {
+	m := b.m
+	m.checkSource()
+	r := removal{path: l.path, cause: l.cause, entries: 1, counted: l.counted}
+	if m.guard.limited() && l.have.Kind == tree.Folder {
+		n, err := m.replica.Count(ctx, l.path, math.MaxInt)
+		if err != nil {
+			b.fail(l, err)
+			return false
+		}
+		r.entries = n
+	}
+	r.mountGone = m.missesMount(l.path)
+	ok, told := m.guard.allow(r)
+	m.tellHolds(told)
+	if !ok {
+		m.queue.settle(l.item, verdict{result: held})
+	}
+	return ok
+}
+
+// missesMount reports whether a file system that was mounted in the source
+// at, above or below path has disappeared.
+func (m *Mirror) missesMount(path tree.Path) bool {
+	missing := false
+	for _, p := range m.guard.mountsNear(path) {
+		e, err := lookAfresh(m.source, p)
+		mounted := err == nil && e.Mounted
+		m.tellHolds(m.guard.mountIs(p, mounted))
+		missing = missing || !mounted
+	}
+	return missing
+}
+
+func (m *Mirror) projected(src tree.Entry) tree.Entry {
+	want, _ := m.traits.Project(src)
+	return want
+}
+
+// lookAfresh looks at path through a folder that is opened for it.
+func lookAfresh(source tree.Source, path tree.Path) (tree.Entry, error) {
+	f := folders{source: source}
+	defer f.close()
+	return f.look(path)
+}
+
+// isGone reports whether err says that an entry is gone for certain.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errFolderGone)
+}

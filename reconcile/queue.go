@@ -1,0 +1,440 @@
+package reconcile
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// Cause says why a path is looked at. Of two causes the smaller one counts.
+type Cause uint8
+
+// The causes. A path that a watch reported may be removed at once; what a
+// poll or a pass found missing has to get past the guard first.
+const (
+	// ByWatch: the operating system told of the path.
+	ByWatch Cause = iota
+	// ByPoll: a metadata walk over folders without a watch found it.
+	ByPoll
+	// ByPass: a pass found it different.
+	ByPass
+)
+
+// String returns the word that logs use for c.
+func (c Cause) String() string {
+	if c == ByPass {
+		return "pass"
+	}
+	return "event"
+}
+
+// dirt is why and how a path is to be looked at. Merging two never loses a
+// wish of either.
+type dirt struct {
+	cause Cause
+	// fresh asks for a new inode in the replica even if the bytes are equal.
+	fresh bool
+	// counted: a pass has held the removal against the limit already.
+	counted bool
+	// deep asks to compare what is in the folder too; pass, if not nil, waits
+	// for what that finds.
+	deep bool
+	pass *pass
+	// done are told what became of the path, once each.
+	done []func(verdict)
+}
+
+func (d *dirt) merge(e dirt) {
+	d.cause = min(d.cause, e.cause)
+	d.fresh = d.fresh || e.fresh
+	d.counted = d.counted || e.counted
+	d.deep = d.deep || e.deep
+	if e.pass != nil {
+		d.pass = e.pass
+	}
+	d.done = append(d.done, e.done...)
+}
+
+// item is a dirty path in the queue. While it runs, it belongs to the worker
+// that took it; else to the queue.
+type item struct {
+	path tree.Path
+	dirt
+	// big: a large file, of which only some may run at once.
+	big bool
+	// attempt counts looks that did not settle the path; since is when the
+	// first of them was.
+	attempt int
+	since   time.Time
+	// gone: an earlier look found the source's entry gone, and the replica's
+	// with this mark.
+	gone bool
+	mark signature
+
+	// Guarded by queue.mu.
+	state itemState
+	due   time.Time // when delayed
+	index int       // in the heap, when delayed
+	again *dirt     // what came in while it ran
+}
+
+type itemState uint8
+
+const (
+	isReady itemState = iota
+	isDelayed
+	isParked
+	isRunning
+)
+
+// queue holds every dirty path once: waiting or running, and dirty again when
+// it came in while it ran. A path never runs beside one above or below it.
+// Work is first come, first served, but for paths that wait for a time, for a
+// relative or for a place among the big ones. Every call costs O(depth).
+type queue struct {
+	workers  int
+	bigLimit int
+
+	mu      sync.Mutex
+	changed *sync.Cond // ready grew, or a worker's context ended
+	idle    *sync.Cond // nothing waits or runs, or a waiter's context ended
+	items   map[tree.Path]*item
+	ready   []*item
+	delayed dueHeap
+	timer   *time.Timer
+	// running counts; below has, for each folder, how many of what runs is
+	// below it; parked has what waits for a path to end, or for all below.
+	running    int
+	below      map[tree.Path]int
+	parked     map[tree.Path][]*item
+	bigRunning int
+	bigWaiting []*item
+}
+
+func newQueue(workers int) *queue {
+	q := &queue{
+		workers:  workers,
+		bigLimit: max(1, workers-1),
+		items:    make(map[tree.Path]*item),
+		below:    make(map[tree.Path]int),
+		parked:   make(map[tree.Path][]*item),
+	}
+	q.changed = sync.NewCond(&q.mu)
+	q.idle = sync.NewCond(&q.mu)
+	return q
+}
+
+// add makes path dirty. A path that waits for a retry is brought forward.
+func (q *queue) add(path tree.Path, d dirt) { q.put(path, d, true) }
+
+// suggest is add, but leaves a path that waits for a retry its pause.
+func (q *queue) suggest(path tree.Path, d dirt) { q.put(path, d, false) }
+
+func (q *queue) put(path tree.Path, d dirt, hasten bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it, known := q.items[path]
+	if !known {
+		it = &item{path: path, dirt: d}
+		q.items[path] = it
+		q.makeReady(it)
+		return
+	}
+	if it.state == isRunning {
+		if it.again == nil {
+			it.again = &dirt{cause: d.cause}
+		}
+		it.again.merge(d)
+		return
+	}
+	it.merge(d)
+	if it.state == isDelayed && hasten && !it.gone {
+		heap.Remove(&q.delayed, it.index)
+		q.makeReady(it)
+	}
+}
+
+// makeReady lets a worker have it. The caller holds mu.
+func (q *queue) makeReady(it *item) {
+	it.state = isReady
+	q.ready = append(q.ready, it)
+	q.changed.Signal()
+}
+
+// leastBatch is how many paths a worker may take although others are free:
+// the two names of a rename should meet in one batch.
+const leastBatch = 16
+
+// take blocks until there is work and returns up to limit paths, none the
+// same as or below another, marked as running. A big one comes alone. It
+// returns nil when ctx ended. Each path must be given back with settle or
+// delay.
+func (q *queue) take(ctx context.Context, limit int) []*item {
+	stop := context.AfterFunc(ctx, q.wakeAll)
+	defer stop()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for {
+		if ctx.Err() != nil {
+			return nil
+		}
+		q.release(time.Now())
+		if batch := q.takeReady(limit); len(batch) > 0 {
+			return batch
+		}
+		q.changed.Wait()
+	}
+}
+
+func (q *queue) wakeAll() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.changed.Broadcast()
+	q.idle.Broadcast()
+}
+
+func (q *queue) takeReady(limit int) []*item {
+	share := min(limit, max(leastBatch, len(q.ready)/q.workers))
+	var batch []*item
+	n := 0
+	for ; n < len(q.ready) && len(batch) < share; n++ {
+		it := q.ready[n]
+		if q.park(it) {
+			continue
+		}
+		if it.big {
+			if len(batch) > 0 {
+				break
+			}
+			if q.bigRunning >= q.bigLimit {
+				it.state = isParked
+				q.bigWaiting = append(q.bigWaiting, it)
+				continue
+			}
+		}
+		q.start(it)
+		batch = append(batch, it)
+		if it.big {
+			n++
+			break
+		}
+	}
+	clear(q.ready[:n])
+	q.ready = q.ready[n:]
+	if len(q.ready) == 0 {
+		q.ready = nil
+	} else if n > 0 {
+		q.changed.Signal()
+	}
+	return batch
+}
+
+// park puts it aside when a path above or below it runs.
+func (q *queue) park(it *item) bool {
+	blocker := it.path
+	blocked := q.below[it.path] > 0
+	for p := it.path; p != tree.Root && !blocked; {
+		p = p.Parent()
+		if above, ok := q.items[p]; ok && above.state == isRunning {
+			blocker, blocked = p, true
+		}
+	}
+	if blocked {
+		it.state = isParked
+		q.parked[blocker] = append(q.parked[blocker], it)
+	}
+	return blocked
+}
+
+func (q *queue) start(it *item) {
+	it.state = isRunning
+	q.running++
+	if it.big {
+		q.bigRunning++
+	}
+	for p := it.path; p != tree.Root; {
+		p = p.Parent()
+		q.below[p]++
+	}
+}
+
+// finish undoes start and wakes what waited for it.
+func (q *queue) finish(it *item) {
+	q.running--
+	if it.big {
+		q.bigRunning--
+		if len(q.bigWaiting) > 0 {
+			q.makeReady(q.bigWaiting[0])
+			q.bigWaiting = q.bigWaiting[1:]
+		}
+	}
+	q.unpark(it.path)
+	for p := it.path; p != tree.Root; {
+		p = p.Parent()
+		if q.below[p]--; q.below[p] == 0 {
+			delete(q.below, p)
+			q.unpark(p)
+		}
+	}
+}
+
+func (q *queue) unpark(path tree.Path) {
+	waiting, ok := q.parked[path]
+	if !ok {
+		return
+	}
+	delete(q.parked, path)
+	for _, it := range waiting {
+		q.makeReady(it)
+	}
+}
+
+// settle ends the run of it and tells v to those who asked. When the path
+// became dirty meanwhile, it is waiting again.
+func (q *queue) settle(it *item, v verdict) {
+	q.mu.Lock()
+	told := it.done
+	again := it.again
+	q.finish(it)
+	if again != nil {
+		*it = item{path: it.path, dirt: *again}
+		q.makeReady(it)
+	} else {
+		delete(q.items, it.path)
+	}
+	if len(q.items) == 0 {
+		q.idle.Broadcast()
+	}
+	q.mu.Unlock()
+	for _, tell := range told {
+		tell(v)
+	}
+}
+
+// delay ends the run of it without settling it: after pause it is ready
+// again, at once if it became dirty meanwhile.
+func (q *queue) delay(it *item, pause time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.finish(it)
+	if it.again != nil {
+		it.merge(*it.again)
+		it.again = nil
+		pause = 0
+	}
+	if pause <= 0 {
+		q.makeReady(it)
+		return
+	}
+	it.state = isDelayed
+	it.due = time.Now().Add(pause)
+	heap.Push(&q.delayed, it)
+	q.arm()
+}
+
+// enlarge makes a running item big and waiting again.
+func (q *queue) enlarge(it *item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.finish(it)
+	it.big = true
+	if it.again != nil {
+		it.merge(*it.again)
+		it.again = nil
+	}
+	q.makeReady(it)
+}
+
+// claim takes path out of its turn, for a worker that already runs another
+// path and found that the two belong together. It returns nil unless the path
+// is waiting out its time and nothing above or below it runs.
+func (q *queue) claim(path tree.Path) *item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it, ok := q.items[path]
+	if !ok || it.state != isDelayed {
+		return nil
+	}
+	heap.Remove(&q.delayed, it.index)
+	if q.park(it) {
+		return nil
+	}
+	q.start(it)
+	return it
+}
+
+// release moves what is due to ready. The caller holds mu.
+func (q *queue) release(now time.Time) {
+	for len(q.delayed) > 0 && !q.delayed[0].due.After(now) {
+		q.makeReady(heap.Pop(&q.delayed).(*item))
+	}
+	q.arm()
+}
+
+// arm sets the timer for the next delayed path. The caller holds mu.
+func (q *queue) arm() {
+	if q.timer != nil {
+		q.timer.Stop()
+		q.timer = nil
+	}
+	if len(q.delayed) > 0 {
+		q.timer = time.AfterFunc(time.Until(q.delayed[0].due), q.wakeAll)
+	}
+}
+
+// waitIdle returns when nothing waits or runs, or ctx ended.
+func (q *queue) waitIdle(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, q.wakeAll)
+	defer stop()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.items) > 0 {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		q.idle.Wait()
+	}
+	return nil
+}
+
+// busy returns how many paths run or wait for their turn; those that wait out
+// a pause are not counted.
+func (q *queue) busy() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) - len(q.delayed)
+}
+
+// close stops the timer; workers are stopped by their context.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.timer != nil {
+		q.timer.Stop()
+	}
+}
+
+// dueHeap orders delayed items by the time that they are due.
+type dueHeap []*item
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+func (h *dueHeap) Push(x any) {
+	it := x.(*item)
+	it.index = len(*h)
+	*h = append(*h, it)
+}
+func (h *dueHeap) Pop() any {
+	old := *h
+	it := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return it
+}

@@ -1,0 +1,406 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// Sizes of what a worker does at once.
+const (
+	// maxBatch paths are looked at together.
+	maxBatch = 1024
+	// maxStaged bytes of content are staged before they are published, so
+	// that a batch of larger files does not keep each of them waiting.
+	maxStaged = 64 << 20
+	// bigFile is the size from which a file is worked on alone, and never by
+	// all workers at once.
+	bigFile = 16 << 20
+)
+
+// result is what became of a dirty path.
+type result uint8
+
+const (
+	// settled: both sides are equal now.
+	settled result = iota
+	// absent: neither side has the path (any more).
+	absent
+	// held: the guard keeps it in the replica.
+	held
+	// failed: see the problems. The path is tried again.
+	failed
+)
+
+// verdict is what those who asked for a path are told.
+type verdict struct {
+	result result
+	did    tree.ActionKind
+	// removed entries, when did is Remove.
+	removed int
+	// leaf is the entry's digest; zero for folders, and where its content was
+	// not read.
+	leaf tree.Digest
+}
+
+// work serves batches until ctx ends.
+func (m *Mirror) work(ctx context.Context) {
+	for {
+		items := m.queue.take(ctx, maxBatch)
+		if items == nil {
+			return
+		}
+		m.serve(ctx, items)
+	}
+}
+
+// look is one path while it is worked on: what both sides have.
+type look struct {
+	*item
+	src  tree.Entry // as the source has it; Absent when gone for certain
+	want tree.Entry // what the replica is to hold for it
+	have tree.Entry // as the replica has it
+	err  error      // one of the sides is not known
+	// alone: the source has not even the folder that held the path.
+	alone bool
+}
+
+// batch is a number of paths that are worked on together by one worker.
+type batch struct {
+	m       *Mirror
+	folders folders
+	looks   []*look
+	actions []tree.Action
+	owners  []*look // of actions; nil for those that follow from others
+	staged  int64
+	parents map[tree.Path]bool // whose times are to follow
+}
+
+// serve makes each of items equal, or gives it back to be tried later.
+func (m *Mirror) serve(ctx context.Context, items []*item) {
+	if m.checkReplica() != nil {
+		for _, it := range items {
+			m.postpone(it, sourcePoll)
+		}
+		return
+	}
+	b := &batch{m: m, folders: folders{source: m.source}, parents: make(map[tree.Path]bool)}
+	defer b.folders.close()
+	for _, it := range items {
+		b.looks = append(b.looks, &look{item: it})
+	}
+	b.lookAtSource()
+	b.lookAtReplica(ctx)
+
+	// What is gone is sorted out first: a new name may be its other one.
+	var doomed, present []*look
+	for _, l := range b.looks {
+		switch {
+		case l.err != nil:
+			b.fail(l, l.err)
+		case l.alone:
+			m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
+			m.queue.settle(l.item, verdict{result: absent})
+		case l.want.Kind != tree.Absent:
+			present = append(present, l)
+		case b.meetsGone(l):
+			doomed = append(doomed, l)
+		}
+	}
+	for _, l := range present {
+		if ctx.Err() != nil {
+			m.queue.settle(l.item, verdict{result: failed})
+			continue
+		}
+		b.plan(ctx, l)
+	}
+	b.apply(ctx)
+	for _, l := range doomed {
+		b.remove(ctx, l)
+	}
+	b.follow(ctx)
+}
+
+// postpone gives it back for a while; a pass that waits for it goes on.
+func (m *Mirror) postpone(it *item, pause time.Duration) {
+	m.tell(it, verdict{result: failed})
+	m.queue.delay(it, pause)
+}
+
+// tell answers those who asked for a running item without settling it.
+func (m *Mirror) tell(it *item, v verdict) {
+	done := it.done
+	it.done = nil
+	for _, tell := range done {
+		tell(v)
+	}
+}
+
+// lookAtSource fills src and want.
+func (b *batch) lookAtSource() {
+	for _, l := range b.looks {
+		src, err := b.folders.look(l.path)
+		switch {
+		case err == nil:
+			l.src = src
+		case errors.Is(err, errFolderGone):
+			l.alone = true
+		case !errors.Is(err, fs.ErrNotExist):
+			l.err = err
+		}
+		if l.err != nil {
+			continue
+		}
+		b.m.links.see(l.path, l.src)
+		if l.src.Kind != tree.Absent {
+			var lost tree.Attributes
+			l.want, lost = b.m.traits.Project(l.src)
+			if l.src.Kind != tree.Socket {
+				b.m.noteLost(lost, l.path)
+			}
+		}
+		if l.path != tree.Root {
+			b.parents[l.path.Parent()] = true
+		}
+	}
+}
+
+// lookAtReplica fills have for what can be decided upon.
+func (b *batch) lookAtReplica(ctx context.Context) {
+	paths := make([]tree.Path, 0, len(b.looks))
+	asked := make([]*look, 0, len(b.looks))
+	for _, l := range b.looks {
+		if l.err == nil && !l.alone {
+			paths = append(paths, l.path)
+			asked = append(asked, l)
+		}
+	}
+	if len(paths) == 0 {
+		return
+	}
+	for i, found := range b.m.replica.Look(ctx, paths) {
+		asked[i].have, asked[i].err = found.Entry, found.Err
+	}
+}
+
+// meetsGone deals with a path that the source does not have. It reports
+// whether the path is to be removed now; at the first look it only gets a
+// while to turn up under another name.
+func (b *batch) meetsGone(l *look) bool {
+	m := b.m
+	waited := l.gone
+	b.unmark(l)
+	switch {
+	case l.have.Kind == tree.Absent:
+		m.problems.solved(l.path)
+		m.queue.settle(l.item, verdict{result: absent})
+		return false
+	case waited:
+		return true
+	}
+	l.gone, l.mark = true, signatureOf(l.have)
+	m.gone.put(l.mark, l.path)
+	m.queue.delay(l.item, m.o.Patience)
+	return false
+}
+
+// unmark forgets that a path was found gone.
+func (b *batch) unmark(l *look) {
+	if l.gone {
+		b.m.gone.drop(l.mark, l.path)
+		l.gone = false
+	}
+}
+
+// plan decides what is to be done about a path that the source has.
+func (b *batch) plan(ctx context.Context, l *look) {
+	m := b.m
+	b.unmark(l)
+	if m.traits.HardLinks && l.src.Kind == tree.File && l.src.Links > 1 && b.planLink(ctx, l) {
+		return
+	}
+	differed := m.traits.Differ(l.want, l.have)
+	action := tree.Action{Path: l.path, Want: l.src, Over: l.have.Kind}
+	switch {
+	case l.want.Kind == tree.File:
+		if action.Kind = tree.Update; l.have.Kind != tree.File {
+			action.Kind = tree.Copy
+		}
+		if action.Kind == tree.Copy && b.renameInstead(ctx, l) {
+			return
+		}
+		if l.src.Size >= bigFile && !l.big {
+			m.queue.enlarge(l.item)
+			return
+		}
+		action.Open = b.folders.opener(l.path)
+		action.Hash = len(l.done) > 0
+		action.Fresh = l.fresh
+		action.Unsettled = l.attempt > 0 && time.Since(l.since) > maxUnsettled
+	case differed&(tree.OfExistence|tree.OfKind|tree.OfContent) != 0:
+		if action.Kind = tree.Create; b.renameInstead(ctx, l) {
+			return
+		}
+	case differed != 0:
+		action.Kind = tree.Metadata
+	default:
+		b.descend(ctx, l)
+		m.problems.solved(l.path)
+		m.queue.settle(l.item, verdict{result: settled, leaf: m.leaf(l.src, tree.Digest{})})
+		return
+	}
+	if l.have.Kind == tree.Folder && l.want.Kind != tree.Folder && !b.mayRemove(ctx, l) {
+		return
+	}
+	b.add(action, l)
+}
+
+// add stages an action, and carries out what was staged once it is enough.
+func (b *batch) add(a tree.Action, l *look) {
+	b.actions = append(b.actions, a)
+	b.owners = append(b.owners, l)
+	if a.Open != nil {
+		b.staged += a.Want.Size
+	}
+}
+
+// apply carries out what was staged, and settles its owners.
+func (b *batch) apply(ctx context.Context) {
+	for len(b.actions) > 0 {
+		n, staged := 0, int64(0)
+		for n < len(b.actions) && (n == 0 || staged+b.actions[n].Want.Size <= maxStaged) {
+			staged += b.actions[n].Want.Size
+			n++
+		}
+		b.carryOut(ctx, b.actions[:n], b.owners[:n])
+		b.actions, b.owners = b.actions[n:], b.owners[n:]
+	}
+}
+
+func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*look) {
+	began := time.Now()
+	outcomes := b.m.replica.Apply(ctx, actions)
+	elapsed := time.Since(began) / time.Duration(len(actions))
+	for i, o := range outcomes {
+		if o.Err != nil {
+			b.fail(owners[i], o.Err)
+			continue
+		}
+		b.descend(ctx, owners[i])
+		b.succeed(owners[i], actions[i], o, elapsed)
+	}
+}
+
+// succeed settles a path that is equal now.
+func (b *batch) succeed(l *look, a tree.Action, o tree.Outcome, elapsed time.Duration) {
+	m := b.m
+	m.acted(a, o, l.cause, elapsed)
+	m.problems.solved(l.path)
+	if o.Did == tree.Create && l.src.Kind == tree.Folder && l.cause != ByPass {
+		b.dirtyBelow(l)
+	}
+	newInode := o.Did == tree.Copy || o.Did == tree.Update
+	if newInode && l.src.Links > 1 {
+		for _, p := range m.links.names(l.src.ID) {
+			if p != l.path {
+				m.queue.add(p, dirt{cause: l.cause})
+			}
+		}
+	}
+	entry := l.src
+	if o.Entry.Kind != tree.Absent {
+		entry = o.Entry
+	}
+	v := verdict{result: settled, did: o.Did, removed: o.Removed}
+	if entry.Kind != tree.File || !o.Digest.IsZero() {
+		v.leaf = m.leaf(entry, o.Digest)
+	}
+	m.queue.settle(l.item, v)
+}
+
+// acted tells of what was really done.
+func (m *Mirror) acted(a tree.Action, o tree.Outcome, cause Cause, elapsed time.Duration) {
+	if o.Did == tree.None {
+		return
+	}
+	kind := a.Want.Kind
+	if o.Did == tree.Remove {
+		kind = a.Over
+	}
+	m.o.Observer.Acted(Acted{
+		Action: o.Did, Path: a.Path, From: a.From, Kind: kind, Differed: o.Differed,
+		Bytes: o.Bytes, Removed: o.Removed, Elapsed: elapsed, Cause: cause, Follows: a.Follows,
+	})
+}
+
+// leaf returns the digest of a source's entry as the replica holds it.
+func (m *Mirror) leaf(src tree.Entry, content tree.Digest) tree.Digest {
+	want, _ := m.traits.Project(src)
+	return m.traits.LeafDigest(want, content)
+}
+
+// dirtyBelow makes what stands in a new folder dirty: whatever made the
+// replica lack the folder, it lacks what is in it.
+func (b *batch) dirtyBelow(l *look) {
+	for _, e := range list(b.m.source, l.path) {
+		b.m.queue.add(l.path.Join(e.Name), dirt{cause: l.cause})
+	}
+}
+
+// fail decides, and nobody else does, when a path that went wrong is looked
+// at again, and whether anybody is told.
+func (b *batch) fail(l *look, err error) {
+	m := b.m
+	if l.attempt++; l.attempt == 1 {
+		l.since = time.Now()
+	}
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		m.queue.settle(l.item, verdict{result: failed})
+	case errors.Is(err, tree.ErrSourceMissing) || errors.Is(err, tree.ErrUnreachable) ||
+		errors.Is(err, tree.ErrReplicaReplaced):
+		m.checkSource()
+		m.postpone(l.item, sourcePoll)
+	case errors.Is(err, tree.ErrChanged):
+		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
+	case errors.Is(err, tree.ErrNoParent) && l.attempt <= quietAttempts:
+		m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
+		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
+	case errors.Is(err, tree.ErrConflict) && l.attempt <= quietAttempts:
+		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
+	default:
+		if !errors.Is(err, tree.ErrNoParent) { // the parent's problem, told there
+			m.problems.note(l.path, err, l.attempt)
+		}
+		m.postpone(l.item, growing(firstPause, lastPause, l.attempt-1))
+	}
+}
+
+// quietAttempts is how often a path may find the replica other than expected
+// before that is a problem.
+const quietAttempts = 5
+
+// follow puts the times of folders back in which something was changed, on
+// either side: they change with what is in them.
+func (b *batch) follow(ctx context.Context) {
+	var actions []tree.Action
+	for parent := range b.parents {
+		self, err := b.folders.look(parent)
+		if err == nil {
+			actions = append(actions, tree.Action{
+				Kind: tree.Metadata, Path: parent, Want: self, Over: tree.Folder, Follows: true,
+			})
+		}
+	}
+	if len(actions) == 0 || ctx.Err() != nil {
+		return
+	}
+	for i, o := range b.m.replica.Apply(ctx, actions) {
+		if o.Err == nil {
+			b.m.acted(actions[i], o, ByWatch, 0)
+		}
+	}
+}

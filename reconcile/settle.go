@@ -1,0 +1,284 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"lockstep/reconcile/tree"
+)
+
+// drift hands a difference over to the workers, and waits while too many
+// wait for them. leaf, if not nil, is given the digest of the path when it is
+// equal, or the zero digest.
+func (p *pass) drift(ctx context.Context, path tree.Path, d tree.Drift, leaf func(tree.Digest)) error {
+	p.mu.Lock()
+	p.report.Drift++
+	if p.visit != nil {
+		defer p.mu.Unlock()
+		p.visit(path, d)
+		return nil
+	}
+	p.mu.Unlock()
+	return p.track(ctx, path, dirt{cause: ByPass}, leaf)
+}
+
+// track makes path dirty and follows what becomes of it.
+func (p *pass) track(ctx context.Context, path tree.Path, d dirt, leaf func(tree.Digest)) error {
+	select {
+	case p.outstanding <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	p.follow(path, d, leaf, func() { <-p.outstanding })
+	return nil
+}
+
+// follow makes path dirty, and the pass wait for what becomes of it. ended, if
+// not nil, is called then.
+func (p *pass) follow(path tree.Path, d dirt, leaf func(tree.Digest), ended func()) {
+	p.mu.Lock()
+	p.open++
+	p.mu.Unlock()
+	d.pass = p
+	d.done = append(d.done, func(v verdict) {
+		if leaf != nil {
+			leaf(p.leafOf(path, v))
+		}
+		p.workedOff(v)
+		if ended != nil {
+			ended()
+		}
+	})
+	p.m.queue.add(path, d)
+}
+
+// leafOf returns the digest that v brings for path, or reads it: a file that
+// became a hard link was not read.
+func (p *pass) leafOf(path tree.Path, v verdict) tree.Digest {
+	if v.result != settled || v.did == tree.Remove || !v.leaf.IsZero() {
+		return v.leaf
+	}
+	f := folders{source: p.m.source}
+	defer f.close()
+	e, err := f.look(path)
+	if err != nil {
+		return tree.Digest{}
+	}
+	if e.Kind != tree.File {
+		return p.m.leaf(e, tree.Digest{})
+	}
+	c, err := f.opener(path)()
+	if err != nil {
+		return tree.Digest{}
+	}
+	defer c.Close()
+	digest, err := readDigest(c)
+	if err != nil {
+		return tree.Digest{}
+	}
+	return p.m.leaf(c.Entry(), digest)
+}
+
+// workedOff counts what became of one difference.
+func (p *pass) workedOff(v verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch v.result {
+	case held:
+		p.report.Held++
+		p.flawed = true
+	case failed:
+		p.report.Problems++
+		p.flawed = true
+	case settled:
+		if v.did != tree.None {
+			p.report.Repaired++
+		}
+		p.report.Removed += int64(v.removed)
+	}
+	p.open--
+	p.changed.Broadcast()
+}
+
+// wait returns when every difference is worked off.
+func (p *pass) wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { p.abort(ctx.Err()) })
+	defer stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.open > 0 && p.err == nil {
+		p.changed.Wait()
+	}
+	return p.err
+}
+
+// extra keeps back what the source does not have until all is compared.
+func (p *pass) extra(ctx context.Context, path tree.Path, d tree.Drift) error {
+	if p.visit != nil {
+		return p.drift(ctx, path, d, nil)
+	}
+	p.mu.Lock()
+	p.report.Drift++
+	p.removals = append(p.removals, extra{path, d.Have.Kind})
+	full := len(p.removals) >= maxRemovals && !p.m.guard.limited()
+	p.mu.Unlock()
+	if full {
+		return p.settleRemovals(ctx)
+	}
+	return nil
+}
+
+// settleRemovals hands over what was kept back, if its number is allowed.
+func (p *pass) settleRemovals(ctx context.Context) error {
+	p.mu.Lock()
+	removals := p.removals
+	p.removals = nil
+	entries := p.report.Compared + int64(len(removals))
+	p.mu.Unlock()
+	count := int64(len(removals))
+	if p.m.guard.limited() {
+		for _, r := range removals {
+			if r.kind != tree.Folder {
+				continue
+			}
+			n, err := p.m.replica.Count(ctx, r.path, math.MaxInt)
+			if err != nil {
+				p.problem(r.path, fmt.Errorf("count: %w", err))
+				continue
+			}
+			count += int64(n) - 1
+		}
+	}
+	ok, told := p.m.guard.allowPass(count, entries)
+	p.m.tellHolds(told)
+	if !ok {
+		p.mu.Lock()
+		p.report.Held += int64(len(removals))
+		p.flawed = true
+		p.mu.Unlock()
+		return nil
+	}
+	for _, r := range removals {
+		if err := p.track(ctx, r.path, dirt{cause: ByPass, counted: true}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkedPath is one name of a file that has several on either side.
+type linkedPath struct {
+	path tree.Path
+	tree.Linked
+}
+
+// settleLinks makes the names of a file belong together in the replica as they
+// do in the source. It comes last: additional names are removed by then.
+func (p *pass) settleLinks(ctx context.Context) error {
+	suspects := p.misLinked(p.linked)
+	if p.visit == nil && len(suspects) > 0 {
+		suspects = p.misLinked(p.lookAgain(ctx, suspects))
+	}
+	groups := make(map[tree.ID][]tree.Path)
+	for _, l := range suspects {
+		groups[l.Source] = append(groups[l.Source], l.path)
+	}
+	for _, names := range sortedGroups(groups) {
+		for _, name := range names {
+			p.mu.Lock()
+			p.report.Drift++
+			if p.visit != nil {
+				e := tree.Entry{Name: name.Name(), Kind: tree.File}
+				p.visit(name, tree.Drift{Differs: tree.OfLinks, Want: e, Have: e})
+			}
+			p.mu.Unlock()
+		}
+		if p.visit != nil {
+			continue
+		}
+		// The first name gets a new inode, the others become links to it.
+		if err := p.track(ctx, names[0], dirt{cause: ByPass, fresh: true}, nil); err != nil {
+			return err
+		}
+		if err := p.wait(ctx); err != nil {
+			return err
+		}
+		for _, name := range names[1:] {
+			if err := p.track(ctx, name, dirt{cause: ByPass}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return p.wait(ctx)
+}
+
+// misLinked returns every name of those files whose names in the replica are
+// not exactly the names that they have in the source.
+func (p *pass) misLinked(all []linkedPath) []linkedPath {
+	type group struct {
+		names int
+		bad   bool
+	}
+	groups := make(map[tree.ID]*group)
+	replicaOf := make(map[tree.ID]tree.ID) // source -> replica
+	sourceOf := make(map[tree.ID]tree.ID)  // replica -> source
+	for _, l := range all {
+		g := groups[l.Source]
+		if g == nil {
+			g = &group{}
+			groups[l.Source] = g
+			replicaOf[l.Source] = l.Replica
+		}
+		g.names++
+		if replicaOf[l.Source] != l.Replica {
+			g.bad = true
+		}
+		if other, known := sourceOf[l.Replica]; known && other != l.Source {
+			g.bad, groups[other].bad = true, true
+		}
+		sourceOf[l.Replica] = l.Source
+	}
+	var bad []linkedPath
+	for _, l := range all {
+		if g := groups[l.Source]; g.bad || int(l.ReplicaLinks) != g.names {
+			g.bad = true
+			bad = append(bad, l)
+		}
+	}
+	return bad
+}
+
+// lookAgain returns names with what the replica has there now.
+func (p *pass) lookAgain(ctx context.Context, names []linkedPath) []linkedPath {
+	paths := make([]tree.Path, len(names))
+	for i, l := range names {
+		paths[i] = l.path
+	}
+	var there []linkedPath
+	for i, found := range p.m.replica.Look(ctx, paths) {
+		l := names[i]
+		if found.Err == nil && found.Entry.Kind == tree.File {
+			l.Replica, l.ReplicaLinks = found.Entry.ID, found.Entry.Links
+			there = append(there, l)
+		}
+	}
+	return there
+}
+
+// severalNames returns the groups of two names and more, sorted.
+func severalNames(groups map[tree.ID][]tree.Path) [][]tree.Path {
+	return slices.DeleteFunc(sortedGroups(groups), func(names []tree.Path) bool { return len(names) < 2 })
+}
+
+// sortedGroups returns each group sorted, in the order of their first names.
+func sortedGroups(groups map[tree.ID][]tree.Path) [][]tree.Path {
+	all := make([][]tree.Path, 0, len(groups))
+	for _, names := range groups {
+		slices.Sort(names)
+		all = append(all, names)
+	}
+	slices.SortFunc(all, func(a, b []tree.Path) int { return slices.Compare(a[:1], b[:1]) })
+	return all
+}

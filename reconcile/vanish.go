@@ -1,0 +1,78 @@
+package reconcile
+
+import (
+	"slices"
+	"sync"
+
+	"lockstep/reconcile/tree"
+)
+
+// signature is what a file or folder keeps when it is renamed and seldom
+// shares with others. A match is a guess: what follows it compares.
+type signature struct {
+	kind tree.Kind
+	mode uint32
+	size int64
+	time tree.Time
+}
+
+func signatureOf(e tree.Entry) signature {
+	return signature{e.Kind, e.Mode, e.Size, e.ModTime}
+}
+
+// telling reports whether bringing s over again costs more than a rename.
+func (s signature) telling() bool {
+	return s.kind == tree.Folder || s.kind == tree.File && s.size > 0
+}
+
+// vanished remembers paths that are gone from the source and still stand in
+// the replica, for the short time before they are removed: an entry that
+// appears elsewhere meanwhile may be one of them under a new name.
+type vanished struct {
+	mu    sync.Mutex
+	paths map[signature][]tree.Path
+}
+
+func newVanished() *vanished {
+	return &vanished{paths: make(map[signature][]tree.Path)}
+}
+
+func (v *vanished) put(s signature, path tree.Path) {
+	if !s.telling() {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.paths[s] = append(v.paths[s], path)
+}
+
+// drop forgets path; it is removed now, or came back.
+func (v *vanished) drop(s signature, path tree.Path) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if i := slices.Index(v.paths[s], path); i >= 0 {
+		v.cut(s, i)
+	}
+}
+
+// take returns a path that s fits, preferring one of the same name.
+func (v *vanished) take(s signature, name string) (tree.Path, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	paths := v.paths[s]
+	if len(paths) == 0 {
+		return "", false
+	}
+	i := max(0, slices.IndexFunc(paths, func(p tree.Path) bool { return p.Name() == name }))
+	path := paths[i]
+	v.cut(s, i)
+	return path, true
+}
+
+func (v *vanished) cut(s signature, i int) {
+	if len(v.paths[s]) == 1 {
+		delete(v.paths, s)
+		return
+	}
+	v.paths[s] = slices.Delete(v.paths[s], i, i+1)
+}

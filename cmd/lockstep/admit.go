@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"lockstep/reconcile/local"
+	"lockstep/reconcile/tree"
+)
+
+// pair is a command line that may be carried out: resolved folders, and the
+// files that belong to them.
+type pair struct {
+	// source and replica without symlinks; the replica may not exist yet.
+	source, replica string
+	// logFile is "" when there is none, for a reason in noLogFile.
+	logFile, noLogFile string
+	// cache is where digests are kept for --compare cached; "" for nowhere.
+	cache string
+}
+
+// admit refuses folders that cannot be mirrored and a log file that would be
+// mirrored itself. It creates nothing.
+func admit(s *settings) (pair, error) {
+	var p pair
+	// Relative names mean the folder that we were started in, whatever
+	// becomes of it later.
+	for _, name := range []*string{&s.source, &s.replica, &s.logFile} {
+		if *name == "" {
+			continue
+		}
+		absolute, err := filepath.Abs(*name)
+		if err != nil {
+			return p, &ending{code: exitFailed, what: err.Error(), hint: "start from a folder that exists"}
+		}
+		*name = absolute
+	}
+	p.logFile = s.logFile
+	if p.logFile == "" && !s.changesNothing() {
+		state, err := stateFolder()
+		if err != nil {
+			p.noLogFile = "no log file is written: " + err.Error()
+		} else {
+			p.logFile = filepath.Join(state, pairName(s)+".log")
+		}
+	}
+	if err := local.CheckPair(s.source, s.replica, p.logFile); err != nil {
+		var refusal *local.Refusal
+		if errors.As(err, &refusal) {
+			return p, wrongUsage(refusal.Hint, "%s", refusal.What)
+		}
+		return p, &ending{code: exitUsage, what: err.Error(), hint: "name folders that can be read"}
+	}
+	var err error
+	if p.source, err = local.Resolve(s.source); err == nil {
+		p.replica, err = local.Resolve(s.replica)
+	}
+	if err != nil {
+		return p, &ending{code: exitUsage, what: err.Error(), hint: "name folders that can be read"}
+	}
+	if s.method == tree.ByCache {
+		if folder, err := os.UserCacheDir(); err == nil {
+			p.cache = filepath.Join(folder, "lockstep", pairName(s)+".cache")
+		}
+	}
+	return p, nil
+}
+
+// changesNothing reports whether the command only looks.
+func (s *settings) changesNothing() bool { return s.dryRun || s.words["interval"] == "" }
+
+// pairName names the files of a mirror: readable, and its own.
+func pairName(s *settings) string {
+	h := fnv.New64a()
+	h.Write([]byte(s.source + "\x00" + s.replica))
+	return fmt.Sprintf("%s-%08x", filepath.Base(s.source), uint32(h.Sum64()))
+}
+
+// stateFolder is where programs keep what is no setting and no cache
+// (XDG Base Directory Specification, XDG_STATE_HOME).
+func stateFolder() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "lockstep"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	switch runtime.GOOS {
+	case "darwin":
+		return filepath.Join(home, "Library", "Logs", "lockstep"), nil
+	case "windows":
+		return filepath.Join(home, "AppData", "Local", "lockstep"), nil
+	}
+	return filepath.Join(home, ".local", "state", "lockstep"), nil
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"lockstep/logging"
+	"lockstep/reconcile"
+	"lockstep/reconcile/local"
+	"lockstep/reconcile/tree"
+)
+
+// words turn a difference into what a person reads.
+type words func(tree.Drift) string
+
+// verifyWords say what is.
+func verifyWords(d tree.Drift) string {
+	switch {
+	case d.Differs == tree.OfExistence && d.Have.Kind == tree.Absent:
+		return "missing"
+	case d.Differs == tree.OfExistence:
+		return "additional"
+	}
+	return "differs"
+}
+
+// planWords say what a pass would do.
+func planWords(d tree.Drift) string {
+	switch {
+	case d.Want.Kind == tree.Absent:
+		return tree.Remove.String()
+	case d.Differs.Has(tree.OfLinks):
+		return tree.Link.String()
+	case d.Want.Kind == tree.File && d.Have.Kind != tree.File:
+		return tree.Copy.String()
+	case d.Want.Kind == tree.File && d.Differs.Has(tree.OfContent):
+		return tree.Update.String()
+	case d.Differs&(tree.OfExistence|tree.OfKind|tree.OfContent) != 0:
+		return tree.Create.String()
+	}
+	return tree.Metadata.String()
+}
+
+// compare carries out verify and --dry-run: it prints each difference and a
+// summary, and changes nothing.
+func compare(ctx context.Context, s settings, stdout io.Writer, say words) error {
+	s.logFile = "" // nothing is logged
+	p, err := admit(&s)
+	if err != nil {
+		return err
+	}
+	source, err := local.OpenSource(p.source)
+	if err != nil {
+		return &ending{code: exitUsage, what: err.Error(), hint: "name a folder that can be read"}
+	}
+	defer source.Close()
+	replica, err := local.OpenReplica(p.replica, local.ReplicaOptions{ReadOnly: true})
+	if err != nil {
+		return replicaEnding(err)
+	}
+	defer replica.Close()
+	ctx, stopped := untilSignal(ctx)
+	defer stopped()
+
+	found := &findings{out: bufio.NewWriter(stdout)}
+	m := reconcile.New(source, replica, reconcile.Options{
+		Workers: s.workers, Method: s.method, AllowEmptySource: true, Observer: found,
+	})
+	report, err := m.Compare(ctx, func(path tree.Path, d tree.Drift) {
+		if !s.quiet {
+			found.print(differenceLine(say(d), path, d))
+		}
+	})
+	if err == nil {
+		found.print(summaryLine(report))
+	}
+	found.out.Flush()
+	if ctx.Err() != nil {
+		return &ending{code: exitFailed, what: "stopped before the end", hint: "start it again"}
+	}
+	if err != nil {
+		return failed(err)
+	}
+	switch {
+	case report.Drift > 0:
+		return &ending{code: exitDiffer}
+	case report.Problems > 0:
+		return &ending{code: exitPartial}
+	}
+	return nil
+}
+
+func differenceLine(word string, path tree.Path, d tree.Drift) string {
+	kind := d.Want.Kind
+	if kind == tree.Absent {
+		kind = d.Have.Kind
+	}
+	line := fmt.Sprintf("%-10s  %-8s  %s", word, kindWord(kind), logging.Name(string(path)))
+	if d.Differs != tree.OfExistence {
+		line += "  (" + d.Differs.String() + ")"
+	}
+	return line
+}
+
+func summaryLine(r reconcile.Report) string {
+	what := "equal"
+	switch {
+	case r.Drift > 0:
+		what = fmt.Sprintf("%d differences", r.Drift)
+	case r.Problems > 0:
+		what = "not known to be equal"
+	}
+	line := fmt.Sprintf("%s: %d files and %d folders compared, %d bytes read", what, r.Files, r.Folders, r.BytesRead)
+	if r.Problems > 0 {
+		line += fmt.Sprintf(", %d could not be read", r.Problems)
+	}
+	if !r.Digest.IsZero() {
+		line += ", digest " + r.Digest.String()
+	}
+	return line
+}
+
+// findings prints what a comparison finds. Of what an engine tells, only what
+// could not be compared can happen when nothing is changed.
+type findings struct {
+	reconcile.Observer
+	mu  sync.Mutex
+	out *bufio.Writer
+}
+
+func (f *findings) print(line string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintln(f.out, line)
+}
+
+func (f *findings) Problem(p reconcile.Problem) {
+	f.print(fmt.Sprintf("%-10s  %s: %v", "unreadable", logging.Name(string(p.Path)), p.Err))
+}
+func (f *findings) Solved(tree.Path)                {}
+func (f *findings) Lost(tree.Attributes, tree.Path) {}
+func (f *findings) Held(reconcile.Hold)             {}
+func (f *findings) Released(reconcile.Hold)         {}

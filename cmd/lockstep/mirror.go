@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"lockstep/logging"
+	"lockstep/reconcile"
+	"lockstep/reconcile/local"
+	"lockstep/watcher"
+)
+
+// mirror carries out "lockstep SOURCE REPLICA": it opens everything, runs until
+// it is told to stop (or for one pass), and closes everything.
+func mirror(ctx context.Context, s settings, stdout io.Writer) error {
+	p, err := admit(&s)
+	if err != nil {
+		return err
+	}
+	live := logging.NewLive(stdout, logging.LineOnTerminal)
+	log, err := logging.Open(logging.Options{
+		File: p.logFile, Console: live, Level: s.level, Format: s.format, Quiet: s.quiet,
+	})
+	if err != nil {
+		return &ending{code: exitFailed, what: err.Error(), hint: "name another one with --log-file"}
+	}
+	defer log.Close()
+	crashTo(p.logFile)
+
+	showing, hide := context.WithCancel(ctx)
+	var shown sync.WaitGroup
+	shown.Go(func() { live.Run(showing) })
+	defer shown.Wait()
+	defer hide()
+	return mirrorPair(ctx, s, p, console{log, live})
+}
+
+// console is what a run tells on.
+type console struct {
+	log  *logging.Log
+	live *logging.Live
+}
+
+// mirrorPair opens both folders and mirrors.
+func mirrorPair(ctx context.Context, s settings, p pair, c console) error {
+	source, err := local.OpenSource(p.source)
+	if err != nil {
+		return &ending{code: exitUsage, what: err.Error(), hint: "name a folder that can be read"}
+	}
+	defer source.Close()
+	replica, err := local.OpenReplica(p.replica, local.ReplicaOptions{Durability: s.durability, Cache: p.cache})
+	if err != nil {
+		return replicaEnding(err)
+	}
+	defer replica.Close()
+
+	c.log.Start(logging.Start{
+		Version: version(), Source: p.source, Replica: p.replica, LogFile: p.logFile, Settings: s.inForce(),
+	})
+	if p.noLogFile != "" {
+		c.log.Notice(logging.Notice{Class: "no_log_file", Text: p.noLogFile, Remedy: "name one with --log-file"})
+	}
+	if replica.Created() {
+		c.log.Acted(logging.Acted{Action: "create", Path: "", Kind: "folder", Cause: logging.CausePass})
+	}
+	told := &observer{log: c.log, began: time.Now()}
+	m := reconcile.New(source, replica, reconcile.Options{
+		Interval: s.interval, Workers: s.workers, Method: s.method, Patience: patience(s.debounce),
+		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: true, Observer: told,
+	})
+	if s.once {
+		return mirrorOnce(ctx, m, told, c)
+	}
+	return mirrorOn(ctx, m, told, followed{s, p, c})
+}
+
+// patience is how long a path that is gone may take to turn up elsewhere: both
+// names of a rename are quiet at about the same time.
+func patience(debounce time.Duration) time.Duration {
+	return debounce + 10*time.Millisecond
+}
+
+func replicaEnding(err error) error {
+	if errors.Is(err, local.ErrLocked) {
+		return &ending{code: exitFailed, what: err.Error(), hint: "stop the other lockstep, or name another replica"}
+	}
+	return &ending{code: exitFailed, what: err.Error(), hint: "name a folder that can be written"}
+}
+
+// mirrorOnce makes one pass.
+func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, c console) error {
+	ctx, stopped := untilSignal(ctx)
+	defer stopped()
+	ending, end := context.WithCancel(ctx)
+	var line sync.WaitGroup
+	line.Go(func() { keepLine(ending, m, nil, c.live) })
+	report, err := m.Once(ctx)
+	end()
+	line.Wait()
+	told.stopped(m)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		c.log.Failed(err, "")
+		return failed(err)
+	}
+	return onceEnding(report)
+}
+
+// onceEnding turns the report of a single pass into an exit code.
+func onceEnding(r reconcile.Report) error {
+	switch {
+	case r.Held > 0:
+		return &ending{code: exitHeld, what: fmt.Sprintf("%d removals are held", r.Held), hint: "the log says why, and what to do"}
+	case r.Problems > 0:
+		return &ending{code: exitPartial, what: fmt.Sprintf("%d paths could not be mirrored", r.Problems), hint: "the log names them"}
+	}
+	return nil
+}
+
+// followed is what a mirror that goes on needs to know.
+type followed struct {
+	s settings
+	p pair
+	c console
+}
+
+// mirrorOn watches first, then makes a pass, then follows.
+func mirrorOn(ctx context.Context, m *reconcile.Mirror, told *observer, f followed) error {
+	ctx, stopped := untilSignal(ctx)
+	defer stopped()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	stopAsking := onRequest(func() { m.RequestPass(reconcile.OnRequest) })
+	defer stopAsking()
+
+	w := watcher.New(f.p.source, watcher.Options{Quiet: f.s.debounce})
+	ready := make(chan struct{})
+	var rooms sync.WaitGroup
+	rooms.Go(func() {
+		if err := w.Run(ctx, &sink{mirror: m, log: f.c.log, ready: ready}); err != nil {
+			end(err)
+		}
+	})
+	rooms.Go(func() { keepLine(ctx, m, w, f.c.live) })
+	rooms.Go(func() {
+		select {
+		case <-ready:
+			if err := m.Run(ctx); err != nil {
+				end(err)
+			}
+		case <-ctx.Done():
+		}
+	})
+	rooms.Wait()
+	told.stopped(m)
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		f.c.log.Failed(err, "")
+		return failed(err)
+	}
+	return nil
+}
+
+// failed returns the ending for an error that ends the mirror.
+func failed(err error) error {
+	if errors.Is(err, reconcile.ErrOverlap) {
+		return &ending{code: exitFailed, what: err.Error(), hint: "take the replica out of the source"}
+	}
+	return &ending{code: exitFailed, what: err.Error()}
+}
+
+// How often the live line is brought up to date.
+const (
+	lineWhilePassing = 200 * time.Millisecond
+	lineAtRest       = time.Second
+)
+
+// keepLine feeds the live line until ctx ends. w may be nil.
+func keepLine(ctx context.Context, m *reconcile.Mirror, w *watcher.Watcher, live *logging.Live) {
+	tick := time.NewTicker(lineWhilePassing)
+	defer tick.Stop()
+	passing := false
+	for {
+		status := m.Status()
+		if status.Passing {
+			live.Progress(logging.Progress{
+				Label: "pass", Files: status.Files, TotalFiles: status.TotalFiles,
+				Bytes: status.Bytes, TotalBytes: status.TotalBytes,
+			})
+		} else {
+			if passing {
+				live.EndProgress()
+			}
+			live.State(stateOf(status, w))
+		}
+		if passing != status.Passing {
+			passing = status.Passing
+			if passing {
+				tick.Reset(lineWhilePassing)
+			} else {
+				tick.Reset(lineAtRest)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			if passing {
+				live.EndProgress()
+			}
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func stateOf(status reconcile.Status, w *watcher.Watcher) logging.State {
+	state := logging.State{
+		Equal: !status.LastProof.IsZero(), Waiting: int64(status.Waiting),
+		Problems: int64(status.Problems), Proved: status.LastProof,
+	}
+	if len(status.Held) > 0 {
+		state.Held = string(status.Held[0].Reason)
+	}
+	if w != nil {
+		c := w.Coverage()
+		state.Folders, state.Polled = int64(c.Watched+c.Polled), int64(c.Polled)
+	}
+	return state
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"sync/atomic"
+	"time"
+
+	"lockstep/logging"
+	"lockstep/reconcile"
+	"lockstep/reconcile/tree"
+	"lockstep/watcher"
+)
+
+// observer turns what the engine says into records, and counts for the last
+// one.
+type observer struct {
+	log   *logging.Log
+	began time.Time
+
+	passes, actions, bytes atomic.Int64
+}
+
+func (o *observer) Acted(a reconcile.Acted) {
+	if a.Follows && a.Differed == tree.OfModTime {
+		return // a folder's time goes with what is in it, which has been told
+	}
+	o.actions.Add(1)
+	o.bytes.Add(a.Bytes)
+	cause := logging.CauseEvent
+	if a.Cause == reconcile.ByPass {
+		cause = logging.CausePass
+	}
+	entries := int64(0)
+	if a.Kind == tree.Folder {
+		entries = int64(max(a.Removed-1, 0))
+	}
+	o.log.Acted(logging.Acted{
+		Action: a.Action.String(), Path: string(a.Path), From: string(a.From), Kind: kindWord(a.Kind),
+		Bytes: a.Bytes, Entries: entries, Elapsed: a.Elapsed, Cause: cause,
+	})
+}
+
+func kindWord(k tree.Kind) string {
+	if k == tree.CharDevice || k == tree.BlockDevice {
+		return "device"
+	}
+	return k.String()
+}
+
+func (o *observer) PassStarted(cause reconcile.PassCause) { o.log.PassStarted(string(cause)) }
+
+func (o *observer) PassDone(r reconcile.Report) {
+	o.passes.Add(1)
+	done := logging.PassDone{
+		Cause: string(r.Cause), Files: r.Files, Folders: r.Folders, BytesRead: r.BytesRead,
+		Drift: r.Drift, Repaired: r.Repaired, Removed: r.Removed, Problems: r.Problems,
+		Held: r.Held, Skipped: r.Skipped, Elapsed: r.Elapsed, Equal: r.Equal,
+	}
+	if !r.Digest.IsZero() {
+		done.Digest = r.Digest.String()
+	}
+	o.log.PassDone(done)
+}
+
+func (o *observer) Held(h reconcile.Hold) {
+	o.log.Held(logging.Held{Reason: string(h.Reason), Count: int64(h.Count), Remedy: h.Remedy})
+}
+
+func (o *observer) Released(h reconcile.Hold) { o.log.Released(string(h.Reason)) }
+
+func (o *observer) Problem(p reconcile.Problem) {
+	o.log.Problem(logging.Problem{Path: string(p.Path), Verb: "mirror", Err: p.Err, Attempt: max(p.Attempt, 1)})
+}
+
+func (o *observer) Solved(path tree.Path) { o.log.Solved(string(path)) }
+
+func (o *observer) Lost(class tree.Attributes, path tree.Path) {
+	o.log.Unheld(logging.Unheld{
+		Class: class.String(),
+		Text:  "first met at " + logging.Name(string(path)) + "; the rest is mirrored",
+	})
+}
+
+// stopped tells the last record.
+func (o *observer) stopped(m *reconcile.Mirror) {
+	o.log.Stopped(logging.Stopped{
+		Reason: "done", Elapsed: time.Since(o.began), Passes: o.passes.Load(),
+		Actions: o.actions.Load(), Bytes: o.bytes.Load(), Problems: int64(m.Status().Problems),
+	})
+}
+
+// sink hands what the watcher finds to the engine, and tells the rest.
+type sink struct {
+	mirror *reconcile.Mirror
+	log    *logging.Log
+	ready  chan<- struct{} // closed when the watches stand
+}
+
+func (s *sink) Dirty(paths []string, by watcher.Origin) {
+	cause := reconcile.ByWatch
+	if by == watcher.Polled {
+		cause = reconcile.ByPoll
+	}
+	s.mirror.Dirty(paths, cause)
+}
+
+func (s *sink) Ready(c watcher.Coverage) {
+	s.log.Watching(logging.Watching{
+		Folders: int64(c.Watched + c.Polled), Polled: int64(c.Polled), Elapsed: c.Elapsed,
+	})
+	close(s.ready)
+}
+
+func (s *sink) Rescan(why watcher.Reason) {
+	if why == watcher.RootReturned {
+		s.mirror.RequestPass(reconcile.OnReturn)
+		return
+	}
+	s.log.Notice(logging.Notice{Class: "events_lost", Text: "events were lost (" + why.String() + "); a pass follows"})
+	s.mirror.RequestPass(reconcile.OnOverflow)
+}
+
+func (s *sink) Notice(n watcher.Notice) {
+	text := n.Detail
+	if n.Path != "" {
+		text = logging.Name(n.Path) + ": " + text
+	}
+	if n.Err != nil {
+		text += ": " + n.Err.Error()
+	}
+	s.log.Notice(logging.Notice{Class: n.Class.String(), Text: text, Remedy: n.Remedy})
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"lockstep/logging"
+	"lockstep/reconcile"
+	"lockstep/reconcile/local"
+	"lockstep/reconcile/tree"
+)
+
+// settings are a command line that makes sense.
+type settings struct {
+	source, replica string
+	interval        time.Duration
+	debounce        time.Duration
+	logFile         string // "" for the default
+	once, dryRun    bool
+	workers         int
+	method          tree.Method
+	durability      local.Durability
+	maxDelete       reconcile.Limit
+	allowEmpty      bool
+	level           logging.Level
+	format          logging.Format
+	quiet           bool
+	// words are the values as they were written, for the log.
+	words map[string]string
+}
+
+// The least and the most that durations may be.
+const (
+	leastInterval = 100 * time.Millisecond
+	mostInterval  = 10 * 365 * 24 * time.Hour
+	mostDebounce  = time.Hour
+	mostWorkers   = 256
+)
+
+func env(name string) []string {
+	return []string{"LOCKSTEP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+}
+
+func text(name, value string, aliases ...string) cli.Flag {
+	return &cli.StringFlag{Name: name, Aliases: aliases, Value: value, EnvVars: env(name)}
+}
+
+func choice(name string, aliases ...string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Aliases: aliases, EnvVars: env(name)}
+}
+
+func mirrorFlags() []cli.Flag {
+	return []cli.Flag{
+		text("interval", "5m", "i"),
+		text("log-file", "", "l"),
+		choice("once"),
+		choice("dry-run", "n"),
+		text("debounce", "10ms"),
+		text("workers", "", "j"),
+		text("compare", "content"),
+		text("durability", "auto"),
+		text("max-delete", ""),
+		choice("allow-empty-source"),
+		text("log-level", "info"),
+		text("log-format", "text"),
+		choice("quiet", "q"),
+	}
+}
+
+func verifyFlags() []cli.Flag {
+	return []cli.Flag{text("workers", "", "j"), choice("quiet", "q")}
+}
+
+// readSettings checks everything that can be checked without looking at a
+// file system.
+func readSettings(c *cli.Context) (settings, error) {
+	s := settings{
+		once: c.Bool("once"), dryRun: c.Bool("dry-run"), quiet: c.Bool("quiet"),
+		allowEmpty: c.Bool("allow-empty-source"), logFile: c.String("log-file"),
+		words: make(map[string]string),
+	}
+	switch args := c.Args().Slice(); {
+	case len(args) < 2:
+		return s, wrongUsage("say lockstep SOURCE REPLICA; "+helpHint, "%s", missingFolders(args))
+	case len(args) > 2:
+		return s, wrongUsage("quote names that hold spaces; "+helpHint, "surplus argument %q", args[2])
+	case args[0] == "" || args[1] == "":
+		return s, wrongUsage("name both folders; "+helpHint, "a folder is named by nothing")
+	default:
+		s.source, s.replica = args[0], args[1]
+	}
+	if isRemote(s.replica) {
+		return s, wrongUsage("name a folder on this machine; write ./"+s.replica+" for one with a colon in its name",
+			"replica %q is on another machine, which this version cannot write", s.replica)
+	}
+	for _, read := range []func(*cli.Context) error{s.readTimes, s.readWays, s.readLogging} {
+		if err := read(c); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func missingFolders(args []string) string {
+	if len(args) == 0 {
+		return "source and replica are not named"
+	}
+	return "replica is not named"
+}
+
+// isRemote reports whether a replica names another host: a URL, or a colon
+// before the first slash, as rsync has it.
+func isRemote(replica string) bool {
+	before, _, _ := strings.Cut(replica, "/")
+	return runtime.GOOS != "windows" && strings.Contains(before, ":") || strings.Contains(replica, "://")
+}
+
+func (s *settings) readTimes(c *cli.Context) error {
+	if !isSet(c, "interval") {
+		return nil
+	}
+	var err error
+	if s.interval, err = parseDuration(c.String("interval")); err != nil {
+		return wrongUsage("write 30s, 5m, 2h, 1d or a number of seconds", "interval %q is no duration", c.String("interval"))
+	}
+	if s.interval < leastInterval || s.interval > mostInterval {
+		return wrongUsage("take something between 100ms and 10 years", "interval %q is out of range", c.String("interval"))
+	}
+	if s.debounce, err = parseDuration(c.String("debounce")); err != nil {
+		return wrongUsage("write 10ms, 1s or 0", "debounce %q is no duration", c.String("debounce"))
+	}
+	if s.debounce < 0 || s.debounce > mostDebounce {
+		return wrongUsage("take something between 0 and 1h", "debounce %q is out of range", c.String("debounce"))
+	}
+	s.words["interval"], s.words["debounce"] = s.interval.String(), s.debounce.String()
+	return nil
+}
+
+// isSet reports whether the command at hand has the flag at all.
+func isSet(c *cli.Context, name string) bool { return c.String(name) != "" }
+
+var methods = map[string]tree.Method{"content": tree.ByContent, "cached": tree.ByCache, "metadata": tree.ByMetadata}
+
+var durabilities = map[string]local.Durability{"none": local.NeverSync, "auto": local.Auto, "always": local.Always}
+
+func (s *settings) readWays(c *cli.Context) error {
+	s.workers = min(max(runtime.NumCPU(), 2), 16)
+	if word := c.String("workers"); word != "" {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 || n > mostWorkers {
+			return wrongUsage(fmt.Sprintf("take a number from 1 to %d", mostWorkers), "workers %q is no such number", word)
+		}
+		s.workers = n
+	}
+	var ok bool
+	if word := c.String("compare"); word != "" {
+		if s.method, ok = methods[word]; !ok {
+			return wrongUsage("take content, cached or metadata", "compare %q is unknown", word)
+		}
+		s.words["compare"] = word
+	}
+	if word := c.String("durability"); word != "" {
+		if s.durability, ok = durabilities[word]; !ok {
+			return wrongUsage("take none, auto or always", "durability %q is unknown", word)
+		}
+		s.words["durability"] = word
+	}
+	if word := c.String("max-delete"); word != "" {
+		limit, err := reconcile.ParseLimit(word)
+		if err != nil {
+			return wrongUsage("write a number such as 100, or a share such as 10%", "max-delete: %v", err)
+		}
+		s.maxDelete, s.words["max-delete"] = limit, word
+	}
+	s.words["workers"] = strconv.Itoa(s.workers)
+	return nil
+}
+
+func (s *settings) readLogging(c *cli.Context) (err error) {
+	s.level, s.format = logging.LevelInfo, logging.FormatText
+	if word := c.String("log-level"); word != "" {
+		if s.level, err = logging.ParseLevel(word); err != nil {
+			return wrongUsage("take debug, info, warn or error", "log-level %q is unknown", word)
+		}
+	}
+	if word := c.String("log-format"); word != "" {
+		if s.format, err = logging.ParseFormat(word); err != nil {
+			return wrongUsage("take text or json", "log-format %q is unknown", word)
+		}
+	}
+	return nil
+}
+
+// inForce lists the settings in the order in which the log shows them.
+func (s *settings) inForce() []logging.Setting {
+	var list []logging.Setting
+	for _, key := range []string{"interval", "debounce", "workers", "compare", "durability", "max-delete"} {
+		if value := s.words[key]; value != "" {
+			list = append(list, logging.Setting{Key: strings.ReplaceAll(key, "-", "_"), Value: value})
+		}
+	}
+	if s.allowEmpty {
+		list = append(list, logging.Setting{Key: "allow_empty_source", Value: "true"})
+	}
+	return list
+}

@@ -142,14 +142,17 @@ func watch(t *testing.T, root string, change func(*Watcher)) *scene {
 	return s
 }
 
-// wait returns when ok is true, which is asked after everything reported.
+// wait returns when ok is true, which is asked after everything reported, and now and then.
 func (s *scene) wait(what string, ok func() bool) {
 	s.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
 	for !ok() {
 		select {
 		case <-s.news:
+		case <-again.C:
 		case <-deadline.C:
 			s.t.Fatalf("waiting for %s: reported %q, notices %v, rescans %v", what, s.all(), s.notices, s.rescans)
 		}

@@ -61,16 +61,28 @@ func lostDetail(err error) string {
 	return "it cannot be reached"
 }
 
-// checkMounts compares the folders on which a file system is mounted: unmounting gives no event.
+// checkMounts compares the folders on which a file system is mounted, or was: neither mounting nor unmounting gives an
+// event.
 func (r *run) checkMounts() {
-	if len(r.mounts) == 0 {
-		return
-	}
-	p := r.here()
-	if p == nil {
-		return
-	}
+	suspects := make([]*folder, 0, len(r.mounts))
 	for f := range r.mounts {
+		suspects = append(suspects, f)
+	}
+	if r.table.changed() {
+		for _, path := range r.table.below(r.w.root) {
+			if f := r.tree.byPath[path]; f != nil {
+				suspects = append(suspects, f)
+			}
+		}
+	}
+	for _, f := range suspects {
+		p := r.here()
+		if p == nil {
+			return
+		}
+		if r.tree.byPath[f.path] != f {
+			continue // went with one above it
+		}
 		if a, err := p.stat(f.path); err != nil || a.id != f.id {
 			r.drop(f)
 			r.report(f.path, Polled)

@@ -37,6 +37,7 @@ type run struct {
 	lostTold bool
 	replaced bool // an event said that the root went away
 	nextRoot time.Duration
+	table    mountTable
 
 	// What is known, and what is to be done.
 	tree   *folders
@@ -101,6 +102,7 @@ func (r *run) now() time.Duration { return time.Since(r.start) }
 // loop does a bounded piece of work, delivers what is due, and rests when there is nothing more to do.
 func (r *run) loop(ctx context.Context) {
 	defer r.leave()
+	defer r.table.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {

@@ -230,7 +230,7 @@ func (r *run) remote(h *handle, f *folder, parent identity) string {
 		}
 		return ""
 	}
-	return h.remote()
+	return r.w.remote(h)
 }
 
 // watch adds the watch of f and says how f is looked after from now on. An error means that f is not there any more.

@@ -141,6 +141,7 @@ type Watcher struct {
 	root    string
 	options Options
 	open    func() (backend, error)
+	remote  func(*handle) string // the file system of a folder, if it sends no events
 
 	// Written by the goroutine of Run, read by anyone.
 	watched, polled, blind, elapsed atomic.Int64
@@ -154,7 +155,7 @@ func New(root string, o Options) *Watcher {
 	if o.Poll <= 0 {
 		o.Poll = DefaultPoll
 	}
-	return &Watcher{root: filepath.Clean(root), options: o, open: openBackend}
+	return &Watcher{root: filepath.Clean(root), options: o, open: openBackend, remote: (*handle).remote}
 }
 
 // Coverage returns the present figures. Safe for concurrent use.

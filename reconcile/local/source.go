@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"sync"
 
 	"lockstep/reconcile/local/at"
@@ -32,7 +31,7 @@ var _ tree.Source = (*Source)(nil)
 // followed, and should they later lead elsewhere, [Source.Check] says so. The
 // caller closes it. Errors: [fs.ErrNotExist], [at.ErrNotFolder].
 func OpenSource(path string) (*Source, error) {
-	path, err := filepath.Abs(path)
+	path, err := absolute(path)
 	if err != nil {
 		return nil, fmt.Errorf("open source: %w", err)
 	}

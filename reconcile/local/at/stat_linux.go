@@ -197,3 +197,7 @@ func noErrno(errno unix.Errno) error {
 	}
 	return errno
 }
+
+// Mount returns the number of the mount that the folder is on, as
+// /proc/self/mountinfo has it; 0 where the system does not tell it.
+func (d *Dir) Mount() uint64 { return mountOf(d.fd).id }

@@ -42,14 +42,14 @@ const (
 // whatever comes next, a log line, a new width or the shell's prompt after a kill, begins there and clears it.
 //
 // mpb draws the bar (its BarFiller measures wide runes) and go-runewidth cuts the line to the width, but the line is
-// ours. An mpb container was weighed and left: it holds log lines back until its next refresh, redraws every 150 ms while it
-// lives or takes four goroutines to be asked, cannot be used for a second pass, and ends, dropping lines, at the first
-// failing ioctl. uilive, cheggaaa/pb and schollz/progressbar do not keep foreign lines apart from theirs at all. What is
-// left to do by hand is one escape sequence.
+// ours. A container of mpb 8.9 was weighed and left: it holds log lines back until its next refresh, which comes every
+// 150 ms for as long as it lives or has to be asked for line by line, it serves one pass and cannot be used again, and it
+// ends and refuses further lines when the terminal once fails to tell its size. What is left to do by hand is one
+// escape sequence.
 //
 // A console that is closed (EPIPE, or a terminal that went away) is written no more. One that takes nothing for a second
-// loses the lines that come meanwhile and is told how many. Neither stops whoever writes. All methods are safe for
-// concurrent use.
+// loses the lines that come meanwhile and is told how many. Neither stops whoever writes while Run is active. All methods
+// are safe for concurrent use.
 type Live struct {
 	// set by NewLive
 	out      io.Writer
@@ -92,7 +92,8 @@ func newLive(out io.Writer) *Live {
 }
 
 // Write shows p, one or more whole lines, above the live line. It never returns an error.
-// While Run is active it only queues p and returns at once, unless the console is slow.
+// While Run is active it only queues p and returns at once, unless the console is slow. Before and after, it writes p
+// itself and takes as long as the console does.
 func (l *Live) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

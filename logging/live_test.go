@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +18,7 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// startLive runs live until stop, which returns when Run has.
+// startLive runs live until stop, which returns when Run has. It returns when Run has begun.
 func startLive(live *Live) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -25,6 +26,11 @@ func startLive(live *Live) (stop func()) {
 		defer close(done)
 		live.Run(ctx)
 	}()
+	for running := false; !running; runtime.Gosched() {
+		live.mu.Lock()
+		running = live.running
+		live.mu.Unlock()
+	}
 	return func() {
 		cancel()
 		<-done

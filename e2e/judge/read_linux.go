@@ -15,7 +15,12 @@ import (
 // the tree as far as it was read. It works down from folder handles, so no depth is too deep, and it follows no symlink but folder
 // itself.
 func Read(folder string) (Tree, error) {
-	fd, err := unix.Open(folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	handle, err := unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", folder, err)
+	}
+	defer unix.Close(handle)
+	fd, err := openForReading(handle)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", folder, err)
 	}

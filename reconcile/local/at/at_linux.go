@@ -12,6 +12,9 @@ import (
 	"lockstep/reconcile/tree"
 )
 
+// procFD is where proc(5) has a link for every open descriptor.
+const procFD = "/proc/self/fd/"
+
 const (
 	folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
 	searchFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
@@ -34,10 +37,12 @@ const (
 type system struct {
 	openat2   bool // since Linux 5.6; seccomp filters may refuse it with EPERM
 	fchmodat2 bool // since Linux 6.6
+	// proc is where proc(5) has a link for every open descriptor.
+	proc string
 }
 
 func probe() *system {
-	var s system
+	s := system{proc: procFD}
 	how := unix.OpenHow{Flags: searchFlags, Resolve: unix.RESOLVE_NO_MAGICLINKS}
 	if fd, err := unix.Openat2(unix.AT_FDCWD, "/", &how); err == nil {
 		unix.Close(fd)
@@ -66,15 +71,18 @@ func openFlags(at int, path string, not int) (fd int, pathOnly bool, err error) 
 	return fd, false, notFolder(err)
 }
 
-// reopen opens the folder behind fd without looking anything up in it, or
-// duplicates fd for all but listing.
-func reopen(fd int) (again int, pathOnly bool, err error) {
-	again, err = openat(unix.AT_FDCWD, procFD+strconv.Itoa(fd), folderFlags&^unix.O_NOFOLLOW)
+// procPath is what proc(5) has for the folder.
+func (d *Dir) procPath() string { return d.sys.proc + strconv.Itoa(d.fd) }
+
+// reopen opens the folder without looking anything up in it, or duplicates
+// the descriptor for all but listing.
+func (d *Dir) reopen() (fd int, pathOnly bool, err error) {
+	fd, err = openat(unix.AT_FDCWD, d.procPath(), folderFlags&^unix.O_NOFOLLOW)
 	if err == nil {
-		return again, false, nil
+		return fd, false, nil
 	}
-	again, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	return again, true, os.NewSyscallError("fcntl", err)
+	fd, err = unix.FcntlInt(uintptr(d.fd), unix.F_DUPFD_CLOEXEC, 0)
+	return fd, true, os.NewSyscallError("fcntl", err)
 }
 
 // pathMax is the longest path that one call takes, without its final NUL

@@ -22,7 +22,7 @@ const utimeOmit = unix.UTIME_OMIT
 func (d *Dir) SetMode(name string, mode uint32) error {
 	if name == "" {
 		if d.pathOnly {
-			return chmodThroughProc(d.fd, mode)
+			return d.sys.chmodThroughProc(d.fd, mode)
 		}
 		return retry("fchmod", func() error { return unix.Fchmod(d.fd, mode) })
 	}
@@ -39,12 +39,12 @@ func (d *Dir) SetMode(name string, mode uint32) error {
 		return err
 	}
 	defer unix.Close(fd)
-	return chmodThroughProc(fd, mode)
+	return d.sys.chmodThroughProc(fd, mode)
 }
 
 // chmodThroughProc sets the mode of what fd, opened with O_PATH, stands for.
 // A symlink would be followed, for which chmod through /proc has no flag.
-func chmodThroughProc(fd int, mode uint32) error {
+func (s *system) chmodThroughProc(fd int, mode uint32) error {
 	var st unix.Stat_t
 	if err := retry("fstat", func() error { return unix.Fstat(fd, &st) }); err != nil {
 		return err
@@ -52,7 +52,7 @@ func chmodThroughProc(fd int, mode uint32) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return os.NewSyscallError("chmod", unix.EOPNOTSUPP)
 	}
-	path := procFD + strconv.Itoa(fd)
+	path := s.proc + strconv.Itoa(fd)
 	err := retry("chmod", func() error { return unix.Chmod(path, mode) })
 	if errors.Is(err, unix.ENOENT) { // proc(5) is not mounted
 		return os.NewSyscallError("chmod", unix.EOPNOTSUPP)

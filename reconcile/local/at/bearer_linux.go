@@ -2,15 +2,22 @@ package at
 
 import (
 	"errors"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"lockstep/reconcile/tree"
 )
 
-// procFD is where proc(5) has a link for every open descriptor.
-const procFD = "/proc/self/fd/"
+// bearer returns what the attributes of name, or of d itself, hang on.
+func (d *Dir) bearer(name string) (bearer, error) {
+	switch {
+	case name != "":
+		return nameBearer{d, name}, checkName(name)
+	case d.pathOnly:
+		return selfBearer{d}, nil
+	}
+	return fileBearer{&File{fd: d.fd}}, nil
+}
 
 // fileBearer reaches the attributes through the descriptor of a file.
 type fileBearer struct{ f *File }
@@ -82,24 +89,15 @@ func (b nameBearer) remove(attr string) error {
 }
 
 func (b nameBearer) mode() (uint32, error) {
-	if b.name == "." {
-		e, err := b.d.Self()
-		return e.Mode, err
-	}
 	e, err := b.d.Look(b.name)
 	return e.Mode, err
 }
 
-func (b nameBearer) chmod(mode uint32) error {
-	if b.name == "." {
-		return b.d.SetMode("", mode)
-	}
-	return b.d.SetMode(b.name, mode)
-}
+func (b nameBearer) chmod(mode uint32) error { return b.d.SetMode(b.name, mode) }
 
 // path names the entry through proc(5), whose link is not followed by name
 // but leads to the open folder itself.
-func (b nameBearer) path() string { return procFD + strconv.Itoa(b.d.fd) + "/" + b.name }
+func (b nameBearer) path() string { return b.d.procPath() + "/" + b.name }
 
 // opened calls f on the entry opened for reading, in case that only proc(5)
 // is missing. Neither symlinks nor devices can be reached so; they answer
@@ -121,4 +119,43 @@ func (b nameBearer) opened(f func(fileBearer) error) error {
 	}
 	defer file.Close()
 	return f(fileBearer{file})
+}
+
+// selfBearer reaches the attributes of a folder that may not be read: the
+// calls on descriptors refuse those opened with O_PATH, but what proc(5) has
+// for them leads to the folder without searching it.
+type selfBearer struct{ d *Dir }
+
+func (b selfBearer) list(buf []byte) (int, error) {
+	n, err := unix.Listxattr(b.d.procPath(), buf)
+	return n, withoutProc(err)
+}
+
+func (b selfBearer) get(attr string, buf []byte) (int, error) {
+	n, err := unix.Getxattr(b.d.procPath(), attr, buf)
+	return n, withoutProc(err)
+}
+
+func (b selfBearer) set(attr, value string) error {
+	return withoutProc(unix.Setxattr(b.d.procPath(), attr, []byte(value), 0))
+}
+
+func (b selfBearer) remove(attr string) error {
+	return withoutProc(unix.Removexattr(b.d.procPath(), attr))
+}
+
+func (b selfBearer) mode() (uint32, error) {
+	e, err := b.d.Self()
+	return e.Mode, err
+}
+
+func (b selfBearer) chmod(mode uint32) error { return b.d.SetMode("", mode) }
+
+// withoutProc tells that proc(5) is missing, which is all that ENOENT can
+// mean for an open folder.
+func withoutProc(err error) error {
+	if err == unix.ENOENT {
+		return unix.EOPNOTSUPP
+	}
+	return err
 }

@@ -179,9 +179,17 @@ func TestXattrsOfUser(t *testing.T) {
 		x, err := d.Sub("x", OneMount)
 		must(t, err)
 		defer x.Close()
-		must(t, os.Chmod(path+"/x", 0o700))
+		wantXattrs(t, x, "", nil) // without a right to the folder
+		must(t, os.Chmod(path+"/x", 0o600))
 		must(t, x.SetXattrs("", want, nil))
 		wantXattrs(t, x, "", want)
+		must(t, os.Chmod(path+"/x", 0o500))
+		must(t, x.SetXattrs("", want[:1], want))
+		wantXattrs(t, x, "", want[:1])
+		if e, err := x.Self(); err != nil || e.Mode != 0o500 {
+			t.Errorf("folder is %+v, %v", e, err)
+		}
+		must(t, os.Chmod(path+"/x", 0o700))
 	})
 }
 

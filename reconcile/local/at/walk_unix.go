@@ -35,7 +35,7 @@ func (d *Dir) Sub(path tree.Path, w Walk) (*Dir, error) {
 func (d *Dir) again() (*Dir, error) {
 	fd, pathOnly, err := openFolder(d.fd, ".")
 	if errors.Is(err, unix.EACCES) { // even "." is below a folder that may not be searched
-		fd, pathOnly, err = reopen(d.fd)
+		fd, pathOnly, err = d.reopen()
 	}
 	if err != nil {
 		return nil, err

@@ -57,16 +57,6 @@ func (d *Dir) SetXattrs(name string, want, have []tree.Xattr) error {
 	return writeXattrs(b, want, have)
 }
 
-func (d *Dir) bearer(name string) (bearer, error) {
-	if name == "" && !d.pathOnly {
-		return fileBearer{&File{fd: d.fd}}, nil
-	}
-	if name == "" {
-		return nameBearer{d, "."}, nil
-	}
-	return nameBearer{d, name}, checkName(name)
-}
-
 // The longest list of names, and the longest value, that Linux hands out
 // (XATTR_LIST_MAX and XATTR_SIZE_MAX, limits.h), and what does for most. The
 // kernel allocates as much as it is offered, so little is offered first.

@@ -110,3 +110,27 @@ func TestSystemXattrs(t *testing.T) {
 		must(t, os.Remove(path+"/link"))
 	})
 }
+
+func TestWithoutProc(t *testing.T) {
+	path := t.TempDir()
+	d := open(t, path)
+	d.sys.proc = path + "/missing/"
+	must(t, d.Mkdir("folder"))
+	f, err := d.CreateFile("file")
+	must(t, err)
+	must(t, f.Close())
+	must(t, d.Symlink("x", "link"))
+	want := []tree.Xattr{{Name: "user.a", Value: "1"}}
+	for _, name := range []string{"folder", "file"} {
+		must(t, d.SetXattrs(name, want, nil))
+		wantXattrs(t, d, name, want)
+		must(t, d.SetXattrs(name, nil, want))
+	}
+	for _, name := range []string{"folder", "file", "link"} {
+		wantXattrs(t, d, name, nil)
+	}
+	_, err = d.Xattrs("missing")
+	wantErr(t, "Xattrs", err, unix.ENOENT)
+	d.sys.fchmodat2 = false
+	wantErr(t, "SetMode", d.SetMode("file", 0o640), ErrUnsupported)
+}

@@ -39,6 +39,10 @@ type dirt struct {
 	fresh bool
 	// counted: a pass has held the removal against the limit already.
 	counted bool
+	// hint, if not nil, is the file that a pass has just listed in the source
+	// and not found in the replica: looking again before the copy tells
+	// nothing that the copy does not notice.
+	hint *tree.Entry
 	// deep asks to compare what is in the folder too; pass, if not nil, waits
 	// for what that finds.
 	deep bool
@@ -48,6 +52,7 @@ type dirt struct {
 }
 
 func (d *dirt) merge(e dirt) {
+	d.hint = nil
 	d.cause = min(d.cause, e.cause)
 	d.fresh = d.fresh || e.fresh
 	d.counted = d.counted || e.counted
@@ -102,7 +107,8 @@ type queue struct {
 	changed *sync.Cond // ready grew, or a worker's context ended
 	idle    *sync.Cond // nothing waits or runs, or a waiter's context ended
 	items   map[tree.Path]*item
-	ready   []*item
+	ready   []*item // first come, first served
+	sooner  []*item // those that had their turn and could not take it; served before
 	delayed dueHeap
 	timer   *time.Timer
 	// running counts; below has, for each folder, how many of what runs is
@@ -197,39 +203,39 @@ func (q *queue) wakeAll() {
 }
 
 func (q *queue) takeReady(limit int) []*item {
-	share := min(limit, max(leastBatch, len(q.ready)/q.workers))
+	share := min(limit, max(leastBatch, (len(q.sooner)+len(q.ready))/q.workers))
 	var batch []*item
-	n := 0
-	for ; n < len(q.ready) && len(batch) < share; n++ {
-		it := q.ready[n]
-		if q.park(it) {
-			continue
-		}
-		if it.big {
-			if len(batch) > 0 {
-				break
-			}
-			if q.bigRunning >= q.bigLimit {
-				it.state = isParked
-				q.bigWaiting = append(q.bigWaiting, it)
-				continue
-			}
-		}
-		q.start(it)
-		batch = append(batch, it)
-		if it.big {
-			n++
-			break
-		}
-	}
-	clear(q.ready[:n])
-	q.ready = q.ready[n:]
-	if len(q.ready) == 0 {
-		q.ready = nil
-	} else if n > 0 {
+	q.sooner, batch = q.takeFrom(q.sooner, share, nil)
+	q.ready, batch = q.takeFrom(q.ready, share, batch)
+	if len(q.sooner)+len(q.ready) > 0 {
 		q.changed.Signal()
 	}
 	return batch
+}
+
+// takeFrom starts what can run of a line until batch has its share, and
+// returns the rest of the line. A big path makes a batch of its own.
+func (q *queue) takeFrom(line []*item, share int, batch []*item) (rest, taken []*item) {
+	n := 0
+	for ; n < len(line) && len(batch) < share; n++ {
+		it := line[n]
+		switch {
+		case len(batch) > 0 && (it.big || batch[0].big):
+			return line[n:], batch
+		case q.park(it):
+		case it.big && q.bigRunning >= q.bigLimit:
+			it.state = isParked
+			q.bigWaiting = append(q.bigWaiting, it)
+		default:
+			q.start(it)
+			batch = append(batch, it)
+		}
+		line[n] = nil
+	}
+	if n == len(line) {
+		return line[:0], batch
+	}
+	return line[n:], batch
 }
 
 // park puts it aside when a path above or below it runs.
@@ -288,8 +294,10 @@ func (q *queue) unpark(path tree.Path) {
 	}
 	delete(q.parked, path)
 	for _, it := range waiting {
-		q.makeReady(it)
+		it.state = isReady
 	}
+	q.sooner = append(q.sooner, waiting...)
+	q.changed.Signal()
 }
 
 // settle ends the run of it and tells v to those who asked. When the path

@@ -142,15 +142,7 @@ func (m *Mirror) tell(it *item, v verdict) {
 // lookAtSource fills src and want.
 func (b *batch) lookAtSource() {
 	for _, l := range b.looks {
-		src, err := b.folders.look(l.path)
-		switch {
-		case err == nil:
-			l.src = src
-		case errors.Is(err, errFolderGone):
-			l.alone = true
-		case !errors.Is(err, fs.ErrNotExist):
-			l.err = err
-		}
+		l.err = b.lookUp(l)
 		if l.err != nil {
 			continue
 		}
@@ -168,12 +160,31 @@ func (b *batch) lookAtSource() {
 	}
 }
 
+// lookUp fills src, from the hint if there is a good one.
+func (b *batch) lookUp(l *look) (err error) {
+	if l.attempt > 0 {
+		l.hint = nil
+	}
+	if l.hint != nil {
+		l.src = *l.hint
+		return nil
+	}
+	l.src, err = b.folders.look(l.path)
+	switch {
+	case errors.Is(err, errFolderGone):
+		l.alone = true
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
 // lookAtReplica fills have for what can be decided upon.
 func (b *batch) lookAtReplica(ctx context.Context) {
 	paths := make([]tree.Path, 0, len(b.looks))
 	asked := make([]*look, 0, len(b.looks))
 	for _, l := range b.looks {
-		if l.err == nil && !l.alone {
+		if l.err == nil && !l.alone && l.hint == nil {
 			paths = append(paths, l.path)
 			asked = append(asked, l)
 		}

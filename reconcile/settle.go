@@ -21,7 +21,11 @@ func (p *pass) drift(ctx context.Context, path tree.Path, d tree.Drift, leaf fun
 		return nil
 	}
 	p.mu.Unlock()
-	return p.track(ctx, path, dirt{cause: ByPass}, leaf)
+	found := dirt{cause: ByPass}
+	if d.Want.Kind == tree.File && d.Have.Kind == tree.Absent && d.Want.Links == 1 {
+		found.hint = &d.Want
+	}
+	return p.track(ctx, path, found, leaf)
 }
 
 // track makes path dirty and follows what becomes of it.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/term"
 
 	"lockstep/logging"
 	"lockstep/reconcile"
@@ -36,13 +39,19 @@ func mirror(ctx context.Context, s settings, stdout io.Writer) error {
 	shown.Go(func() { live.Run(showing) })
 	defer shown.Wait()
 	defer hide()
-	return mirrorPair(ctx, s, p, console{log, live})
+	return mirrorPair(ctx, s, p, console{log, live, isTerminal(stdout)})
 }
 
 // console is what a run tells on.
 type console struct {
-	log  *logging.Log
-	live *logging.Live
+	log      *logging.Log
+	live     *logging.Live
+	terminal bool
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // mirrorPair opens both folders and mirrors.
@@ -70,7 +79,7 @@ func mirrorPair(ctx context.Context, s settings, p pair, c console) error {
 	told := &observer{log: c.log, began: time.Now()}
 	m := reconcile.New(source, replica, reconcile.Options{
 		Interval: s.interval, Workers: s.workers, Method: s.method, Patience: patience(s.debounce),
-		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: true, Observer: told,
+		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: c.terminal, Observer: told,
 	})
 	if s.once {
 		return mirrorOnce(ctx, m, told, c)
@@ -97,7 +106,9 @@ func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, c cons
 	defer stopped()
 	ending, end := context.WithCancel(ctx)
 	var line sync.WaitGroup
-	line.Go(func() { keepLine(ending, m, nil, c.live) })
+	if c.terminal {
+		line.Go(func() { keepLine(ending, m, nil, c.live) })
+	}
 	report, err := m.Once(ctx)
 	end()
 	line.Wait()
@@ -147,7 +158,9 @@ func mirrorOn(ctx context.Context, m *reconcile.Mirror, told *observer, f follow
 			end(err)
 		}
 	})
-	rooms.Go(func() { keepLine(ctx, m, w, f.c.live) })
+	if f.c.terminal {
+		rooms.Go(func() { keepLine(ctx, m, w, f.c.live) })
+	}
 	rooms.Go(func() {
 		select {
 		case <-ready:

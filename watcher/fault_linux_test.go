@@ -15,6 +15,7 @@ import (
 )
 
 func TestWatchLimit(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	for i := range 40 {
 		grow(t, root, "d"+strconv.Itoa(i)+"/sub/f")
@@ -64,6 +65,7 @@ func TestWatchLimit(t *testing.T) {
 }
 
 func TestInstanceLimit(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	grow(t, root, "a/b/f", "a/keep", "gone/x/f")
 	s := watch(t, root, func(w *Watcher) {
@@ -129,6 +131,7 @@ func TestUnwatchable(t *testing.T) {
 
 // Everything happens while events are lost; then all of it must be watched, and nothing else.
 func TestOverflow(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	grow(t, root, "gone/x/", "moved/sub/", "stays/sub/", "recreated/f")
 	var made <-chan *faulty

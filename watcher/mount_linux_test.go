@@ -26,6 +26,7 @@ func needMounts(t *testing.T) {
 
 func TestRootUnmounted(t *testing.T) {
 	needMounts(t)
+	t.Parallel()
 	root := t.TempDir()
 	mount(t, root)
 	grow(t, root, "a/b/")
@@ -51,6 +52,7 @@ func retryBusy(call func() error) error {
 
 func TestRootMountedOver(t *testing.T) {
 	needMounts(t)
+	t.Parallel()
 	root := t.TempDir()
 	grow(t, root, "a/")
 	s := watch(t, root, nil)
@@ -67,6 +69,7 @@ func TestRootMountedOver(t *testing.T) {
 
 func TestMountBelow(t *testing.T) {
 	needMounts(t)
+	t.Parallel()
 	root := t.TempDir()
 	grow(t, root, "m/under/", "n/")
 	mount(t, filepath.Join(root, "m"))
@@ -89,6 +92,7 @@ func TestMountBelow(t *testing.T) {
 // One folder at two places can have one watch only; the other place is polled.
 func TestBindMount(t *testing.T) {
 	needMounts(t)
+	t.Parallel()
 	root := t.TempDir()
 	grow(t, root, "a/sub/", "b/")
 	must(t, unix.Mount(filepath.Join(root, "a"), filepath.Join(root, "b"), "", unix.MS_BIND, ""))

@@ -111,8 +111,25 @@ type scene struct {
 	marks int
 }
 
-// watch begins to watch root and waits until it is ready. The watching ends, and is checked to have ended, with the test.
+// watch begins to watch root and waits until it is ready.
 func watch(t *testing.T, root string, change func(*Watcher)) *scene {
+	t.Helper()
+	s := launch(t, root, change)
+	s.waitReady()
+	return s
+}
+
+func (s *scene) waitReady() {
+	s.t.Helper()
+	s.wait("ready", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.ready) == 1
+	})
+}
+
+// launch begins to watch root. The watching ends, and is checked to have ended, with the test.
+func launch(t *testing.T, root string, change func(*Watcher)) *scene {
 	t.Helper()
 	o := Defaults()
 	o.Quiet, o.Poll = time.Millisecond, 20*time.Millisecond
@@ -133,11 +150,6 @@ func watch(t *testing.T, root string, change func(*Watcher)) *scene {
 		case <-time.After(patience):
 			t.Error("Run did not return")
 		}
-	})
-	s.wait("ready", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.ready) == 1
 	})
 	return s
 }

@@ -74,6 +74,7 @@ func TestRootLost(t *testing.T) {
 
 // Another folder in its place, at once: nothing is missing at any look.
 func TestRootReplaced(t *testing.T) {
+	t.Parallel()
 	above := t.TempDir()
 	root := filepath.Join(above, "root")
 	grow(t, above, "root/a/", "other/a/c/")
@@ -92,17 +93,12 @@ func TestRootReplaced(t *testing.T) {
 }
 
 func TestRootMissingAtStart(t *testing.T) {
+	t.Parallel()
 	root := filepath.Join(t.TempDir(), "root")
-	grown := make(chan struct{})
-	go func() { // watch waits until it is ready
-		<-grown
-		grow(t, root, "a/")
-	}()
-	s := watch(t, root, func(w *Watcher) {
-		open := w.open
-		w.open = func() (backend, error) { return open() }
-		close(grown)
-	})
+	s := launch(t, root, nil)
+	s.wait("lost", func() bool { return s.count(RootLost) == 1 })
+	grow(t, root, "a/")
+	s.waitReady()
 	s.write("a/f")
 	s.waitDirty("a/f")
 }

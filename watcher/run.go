@@ -64,7 +64,7 @@ type run struct {
 	told      map[Class]bool
 	nextTry   time.Duration
 	nextLater time.Duration
-	stalled   bool // the root could not be opened for want of handles
+	stalled   time.Duration // until then the root is not opened: it failed, for want of handles perhaps
 
 	round pollRound
 	seed  maphash.Seed
@@ -123,7 +123,6 @@ func (r *run) loop(ctx context.Context) {
 
 func (r *run) turn() {
 	r.receive()
-	r.stalled = false
 	if r.replaced || r.now() >= r.nextRoot {
 		r.checkRoot()
 	}
@@ -144,7 +143,9 @@ func (r *run) rest() time.Duration {
 	now := r.now()
 	until := r.nextRoot
 	earlier := func(t time.Duration) { until = min(until, t) }
-	if !r.lost && !r.stalled {
+	if !r.lost && now < r.stalled {
+		earlier(r.stalled)
+	} else if !r.lost {
 		if len(r.inbox) > 0 || len(r.stack) > 0 || r.round.left > 0 {
 			return 0
 		}
@@ -154,7 +155,7 @@ func (r *run) rest() time.Duration {
 		if len(r.later) > 0 {
 			earlier(r.nextLater)
 		}
-		if r.overflow || r.broken {
+		if (r.overflow || r.broken) && !r.walking {
 			earlier(r.nextWalk)
 		}
 		if r.backend == nil || (!r.mayWatch && r.tree.counts[overLimit] > 0) {
@@ -226,26 +227,25 @@ func (r *run) publish() {
 	}
 }
 
-// here returns the handle of the root; nil if there is none, or another folder is there, which the next turn settles.
+// here returns the handle of the root; nil if there is none now, or another folder is there, which the next turn
+// settles.
 func (r *run) here() *place {
-	if r.place != nil {
+	if r.place != nil || r.now() < r.stalled {
 		return r.place
 	}
 	p, err := openPlace(r.w.root)
-	if err == nil && p.id != r.rootID.identity {
+	switch {
+	case err == nil && p.id == r.rootID.identity:
+		r.place = p
+	case err == nil:
 		p.close()
-		err = errNoFolder
-	}
-	if err != nil {
-		r.stalled = true // until the root is looked at
 		r.nextRoot = r.now()
-		if !gone(err) {
-			r.nextRoot += laterEvery
-		}
-		return nil
+	case gone(err):
+		r.nextRoot = r.now()
+	default:
+		r.stalled = r.now() + laterEvery
 	}
-	r.place = p
-	return p
+	return r.place
 }
 
 // leave lets go of the root.

@@ -207,14 +207,16 @@ func (r *run) armNew(p *place, h *handle, it item) {
 }
 
 // displace forgets the folder that is known under another path with the identity of f: it was renamed, and the backend
-// would keep its old name. It returns true if both are there, as one folder mounted at two places.
+// would keep its old name. It returns true if both are there, as one folder mounted at two places; this one is looked
+// at last, for it may have gone back to its old name.
 func (r *run) displace(p *place, f *folder) bool {
 	old := r.tree.byID[f.id]
 	if old == nil {
 		return false
 	}
 	if a, err := p.stat(old.path); err == nil && a.id == f.id {
-		return true
+		b, err := p.stat(f.path)
+		return err == nil && b.id == f.id
 	}
 	r.drop(old)
 	r.report(old.path, Watched)

@@ -1,0 +1,152 @@
+package local
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lockstep/reconcile/tree"
+)
+
+// TestPlantedSymlinks holds that nothing is done through symlinks that somebody
+// put in the place of folders and files of the replica.
+func TestPlantedSymlinks(t *testing.T) {
+	s, source, r, replica := sourceAndReplica(t)
+	write(t, source+"/folder/file", "new")
+	write(t, source+"/folder/more/file", "new")
+	write(t, source+"/file", "new")
+	equal(t, s, r)
+	outside := t.TempDir()
+	write(t, outside+"/file", "outside")
+	write(t, outside+"/more/file", "outside")
+	before, err := os.Stat(outside + "/file")
+	ok(t, err)
+	ok(t, os.RemoveAll(replica+"/folder"))
+	ok(t, os.Symlink(outside, replica+"/folder"))
+	ok(t, os.Remove(replica+"/file"))
+	ok(t, os.Symlink(outside+"/file", replica+"/file"))
+
+	// Every action below the symlink, as if the decision had been made before.
+	f, err := s.Folder("folder")
+	ok(t, err)
+	defer f.Close()
+	want, err := f.Look("file")
+	ok(t, err)
+	open := func() (tree.Content, error) { return f.Open("file") }
+	for _, out := range r.Apply(context.Background(), []tree.Action{
+		{Kind: tree.Update, Path: "folder/file", Want: want, Over: tree.File, Open: open},
+		{Kind: tree.Copy, Path: "folder/other", Want: want, Open: open},
+		{Kind: tree.Metadata, Path: "folder/file", Want: want},
+		{Kind: tree.Metadata, Path: "file", Want: want},
+		{Kind: tree.Link, Path: "x", From: "folder/file", Want: want},
+		{Kind: tree.Rename, Path: "y", From: "folder/file", Want: want},
+	}) {
+		if out.Err == nil {
+			t.Errorf("went through: %+v", out)
+		}
+	}
+	out := r.Apply(context.Background(), []tree.Action{{Kind: tree.Remove, Path: "folder/file", Over: tree.File}})[0]
+	if out.Removed > 0 {
+		t.Error("removed through the symlink")
+	}
+	equal(t, s, r)
+	after, err := os.Stat(outside + "/file")
+	ok(t, err)
+	content, err := os.ReadFile(outside + "/file")
+	ok(t, err)
+	if string(content) != "outside" || !after.ModTime().Equal(before.ModTime()) || after.Mode() != before.Mode() {
+		t.Errorf("outside: %q %v", content, after)
+	}
+	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 2 {
+		t.Errorf("outside: %v, %v", entries, err)
+	}
+}
+
+// TestPlantedHardLinks holds that a name outside of the replica never changes
+// with a file of it.
+func TestPlantedHardLinks(t *testing.T) {
+	s, source, r, replica := sourceAndReplica(t)
+	outside := filepath.Join(filepath.Dir(replica), "outside")
+	for name, change := range map[string]func(path string) error{
+		"content": func(path string) error { return os.WriteFile(path, []byte("Content"), 0o600) },
+		"size":    func(path string) error { return os.WriteFile(path, []byte("longer content"), 0o600) },
+		"mode":    func(path string) error { return os.Chmod(path, 0o640) },
+		"time":    func(path string) error { return os.Chtimes(path, stamp, stamp) },
+	} {
+		write(t, source+"/file", "content")
+		equal(t, s, r)
+		ok(t, os.Link(replica+"/file", outside))
+		before, err := os.Stat(outside)
+		ok(t, err)
+		ok(t, change(source+"/file"))
+		equal(t, s, r)
+		after, err := os.Stat(outside)
+		ok(t, err)
+		content, err := os.ReadFile(outside)
+		ok(t, err)
+		if string(content) != "content" || after.Mode() != before.Mode() || !after.ModTime().Equal(before.ModTime()) {
+			t.Errorf("%s: outside %q %v", name, content, after)
+		}
+		ok(t, os.Remove(outside))
+	}
+}
+
+// TestStaleTemps holds that a temp that no process works on is an entry like
+// any other, and that one at work is not seen.
+func TestStaleTemps(t *testing.T) {
+	s, source, r, replica := sourceAndReplica(t)
+	write(t, source+"/file", "x")
+	alive := r.temps.name()
+	write(t, replica+"/"+alive, "half")
+	stale := strings.Repeat("0", 16)
+	write(t, replica+"/"+tempPrefix+stale, "half")
+	if n, err := r.Count(context.Background(), tree.Root, 10); n != 2 || err != nil {
+		t.Errorf("count %d, %v", n, err)
+	}
+	equal(t, s, r)
+	if _, err := os.Lstat(replica + "/" + alive); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(replica + "/" + tempPrefix + stale); err == nil {
+		t.Error("the stale temp is still there")
+	}
+	r.temps.drop(alive)
+	equal(t, s, r)
+	if _, err := os.Lstat(replica + "/" + alive); err == nil {
+		t.Error("the dropped temp is still there")
+	}
+}
+
+// TestDeepFolders goes deeper than a path may be long and than descriptors
+// reach.
+func TestDeepFolders(t *testing.T) {
+	s, source, r, replica := sourceAndReplica(t)
+	root, err := os.OpenRoot(source)
+	ok(t, err)
+	defer root.Close()
+	for range 60 { // 60 times 100 bytes and more
+		name := strings.Repeat("n", 100)
+		ok(t, root.Mkdir(name, 0o755))
+		ok(t, root.WriteFile("file", []byte("x"), 0o644))
+		next, err := root.OpenRoot(name)
+		ok(t, err)
+		defer next.Close()
+		root = next
+	}
+	equal(t, s, r)
+	n, err := r.Count(context.Background(), tree.Root, 1000)
+	if n != 121 || err != nil {
+		t.Errorf("count %d, %v", n, err)
+	}
+	out := r.Apply(context.Background(), []tree.Action{
+		{Kind: tree.Remove, Path: tree.Path(strings.Repeat("n", 100)), Over: tree.Folder},
+	})[0]
+	if out.Err != nil || out.Removed != 119 {
+		t.Errorf("remove: %+v", out)
+	}
+	if entries, err := os.ReadDir(replica); err != nil || len(entries) != 1 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+}

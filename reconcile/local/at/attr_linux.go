@@ -22,7 +22,7 @@ const utimeOmit = unix.UTIME_OMIT
 func (d *Dir) SetMode(name string, mode uint32) error {
 	if name == "" {
 		if d.pathOnly {
-			return d.sys.chmodThroughProc(d.fd, mode)
+			return d.setOwnMode(mode)
 		}
 		return retry("fchmod", func() error { return unix.Fchmod(d.fd, mode) })
 	}
@@ -40,6 +40,15 @@ func (d *Dir) SetMode(name string, mode uint32) error {
 	}
 	defer unix.Close(fd)
 	return d.sys.chmodThroughProc(fd, mode)
+}
+
+// setOwnMode sets the mode of a folder that fchmod refuses, for it was opened
+// with O_PATH.
+func (d *Dir) setOwnMode(mode uint32) error {
+	if !d.sys.fchmodat2 {
+		return d.sys.chmodThroughProc(d.fd, mode)
+	}
+	return retry("fchmodat2", func() error { return unix.Fchmodat(d.fd, "", mode, unix.AT_EMPTY_PATH) })
 }
 
 // chmodThroughProc sets the mode of what fd, opened with O_PATH, stands for.
@@ -71,7 +80,13 @@ func (d *Dir) setOwnTime(t tree.Time) error {
 		return setTime(d.fd, t)
 	}
 	ts := times(t)
-	return retry("utimensat", func() error { return unix.UtimesNanoAt(d.fd, "", ts[:], unix.AT_EMPTY_PATH) })
+	return retry("utimensat", func() error {
+		err := unix.UtimesNanoAt(d.fd, "", ts[:], unix.AT_EMPTY_PATH)
+		if err == unix.EINVAL { // before Linux 5.8
+			err = unix.UtimesNanoAt(unix.AT_FDCWD, d.procPath(), ts[:], 0)
+		}
+		return err
+	})
 }
 
 // setTime calls utimensat(2) without a path, as futimens(3) does.

@@ -4,121 +4,95 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 )
 
 // Source is a folder on this machine, read as a source. Nothing of it writes:
-// of the handles that it holds it calls only what reads. It implements
+// of the handles that it opens it calls only what reads. It implements
 // [tree.Source].
+//
+// No handle is kept between calls: a file system that somebody holds open
+// cannot be unmounted, and a mirror that rests must not stand in the way.
 type Source struct {
 	// Set by OpenSource: where the root is looked for, and who stood there.
 	path  string
 	start at.Identity
-
-	// Guarded by mu: the folder that is read, by now another handle than at
-	// the start and, once Check has said so, maybe another folder.
-	mu   sync.RWMutex
-	root *at.Dir
-	id   tree.ID
+	id    tree.ID
 }
 
 var _ tree.Source = (*Source)(nil)
 
-// OpenSource opens the folder at path as a source. Symlinks in the path are
-// followed, and should they later lead elsewhere, [Source.Check] says so. The
-// caller closes it. Errors: [fs.ErrNotExist], [at.ErrNotFolder].
+// OpenSource looks at the folder at path, to be read as a source. Symlinks in
+// the path are followed, and should they later lead elsewhere, [Source.Check]
+// says so. Errors: [fs.ErrNotExist], [at.ErrNotFolder].
 func OpenSource(path string) (*Source, error) {
 	path, err := absolute(path)
 	if err != nil {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
 	s := &Source{path: path}
-	if s.root, s.start, s.id, err = openSourceRoot(path); err != nil {
+	if s.start, s.id, err = identify(path); err != nil {
 		return nil, fmt.Errorf("open source %q: %w", path, err)
 	}
 	return s, nil
 }
 
-func openSourceRoot(path string) (*at.Dir, at.Identity, tree.ID, error) {
+// identify opens the folder at path (openat) and says who it is (statx,
+// statfs).
+func identify(path string) (at.Identity, tree.ID, error) {
 	root, err := at.Open(path)
 	if err != nil {
-		return nil, at.Identity{}, tree.ID{}, err
+		return at.Identity{}, tree.ID{}, err
 	}
+	defer root.Close()
 	identity, err := root.Identity()
-	if err == nil {
-		var self tree.Entry
-		if self, err = root.Self(); err == nil {
-			return root, identity, self.ID, nil
-		}
+	if err != nil {
+		return at.Identity{}, tree.ID{}, err
 	}
-	root.Close()
-	return nil, at.Identity{}, tree.ID{}, err
+	self, err := root.Self()
+	return identity, self.ID, err
 }
 
-// Check opens the root's path anew, compares who stands there with who stood
-// there at the start, and reads on from there: the same file system may have
-// been mounted once more, and what the old handle shows then is the past.
-// Errors: [tree.ErrSourceMissing], also when it is not known what stands
-// there; [tree.ErrSourceReplaced].
+// Check opens the root's path anew and compares who stands there with who
+// stood there at the start. Errors: [tree.ErrSourceMissing], also when it is
+// not known what stands there; [tree.ErrSourceReplaced].
 func (s *Source) Check() error {
-	root, identity, id, err := openSourceRoot(s.path)
+	identity, _, err := identify(s.path)
 	if err != nil {
-		return fmt.Errorf("%w: %q: %w", tree.ErrSourceMissing, s.path, err)
+		return s.rootless(err)
 	}
-	s.mu.Lock()
-	old := s.root
-	if old == nil { // closed meanwhile
-		old = root
-	} else {
-		s.root, s.id = root, id
-	}
-	s.mu.Unlock()
-	old.Close()
 	if identity != s.start {
 		return fmt.Errorf("%w: %q", tree.ErrSourceReplaced, s.path)
 	}
 	return nil
 }
 
-// ID identifies the root folder.
-func (s *Source) ID() tree.ID {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.id
-}
+// ID identifies the root folder as it was at the start.
+func (s *Source) ID() tree.ID { return s.id }
 
-// Close releases the root. Open folders stay usable.
-func (s *Source) Close() error {
-	s.mu.Lock()
-	root := s.root
-	s.root = nil
-	s.mu.Unlock()
-	if root == nil {
-		return nil
-	}
-	return root.Close()
-}
+// Close releases what Source holds, which is nothing.
+func (s *Source) Close() error { return nil }
 
-// Folder opens the folder at path; what is mounted below the root belongs to
-// the source. Errors: [tree.ErrSourceMissing] when the root itself was
-// removed; [fs.ErrNotExist] when no folder stands at path for certain, for
-// nothing does or the way leads through something else.
+// Folder opens the folder at path below whatever folder the root's path leads
+// to now; what is mounted below the root belongs to the source. Errors:
+// [tree.ErrSourceMissing] when there is no root; [fs.ErrNotExist] when no
+// folder stands at path for certain, for nothing does or the way leads through
+// something else.
 func (s *Source) Folder(path tree.Path) (tree.SourceFolder, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.root == nil {
-		return nil, fmt.Errorf("open folder %q: %w", path, fs.ErrClosed)
+	root, err := at.Open(s.path)
+	if err != nil {
+		return nil, s.rootless(err)
 	}
-	d, err := s.root.Sub(path, at.CrossMounts)
+	defer root.Close()
+	d, err := root.Sub(path, at.CrossMounts)
 	if err == nil {
 		return &sourceFolder{d: d, path: path}, nil
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, at.ErrNotFolder):
-		if e := rootGone(s.root); e != nil {
+		if e := rootGone(root); e != nil {
 			return nil, e
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -126,6 +100,16 @@ func (s *Source) Folder(path tree.Path) (tree.SourceFolder, error) {
 		}
 	}
 	return nil, fmt.Errorf("open folder %q: %w", path, err)
+}
+
+// rootless returns the error for a root that cannot be opened. Its cause is
+// told and no more: that the root does not exist must never be taken for
+// something that is gone from the source.
+func (s *Source) rootless(err error) error {
+	if at.Exhausted(err) {
+		return fmt.Errorf("open source %q: %w", s.path, err)
+	}
+	return fmt.Errorf("%w: %q: %v", tree.ErrSourceMissing, s.path, err)
 }
 
 // rootGone tells whether root was removed from its file system. Everything in

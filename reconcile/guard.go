@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,11 +96,15 @@ type change struct{ held, released []Hold }
 // The remedies, as a person is told them.
 var remedies = map[HoldReason]string{
 	SourceMissing:   "bring the source folder back; removals go on by themselves",
+	SourceUnread:    "removals go on by themselves once it can be read",
 	SourceReplaced:  "bring the first folder back, or restart lockstep to accept the one that is there now",
 	SourceEmpty:     "if the source is meant to be empty, restart with --allow-empty-source",
 	MountGone:       "mount it again, or restart lockstep to accept that it is gone",
 	TooManyRemovals: "if they are meant, restart with a higher --max-delete",
 }
+
+// rootReasons are those that lie in the source root itself.
+var rootReasons = []HoldReason{SourceMissing, SourceUnread, SourceReplaced}
 
 // hold notes n removals held for a reason. The caller holds mu.
 func (g *guard) hold(reason HoldReason, path tree.Path, n int) change {
@@ -135,14 +140,17 @@ func (g *guard) rootIs(err error) change {
 	var c change
 	switch {
 	case err == nil:
-		c.add(g.release(SourceMissing))
-		c.add(g.release(SourceReplaced))
+		for _, reason := range rootReasons {
+			c.add(g.release(reason))
+		}
 	case errors.Is(err, tree.ErrSourceReplaced):
 		c.add(g.release(SourceMissing))
 		c.add(g.hold(SourceReplaced, tree.Root, 0))
-	default:
+	case errors.Is(err, tree.ErrSourceMissing):
 		c.add(g.release(SourceReplaced))
 		c.add(g.hold(SourceMissing, tree.Root, 0))
+	default:
+		c.add(g.hold(SourceUnread, tree.Root, 0))
 	}
 	return c
 }
@@ -151,7 +159,7 @@ func (g *guard) rootIs(err error) change {
 func (g *guard) holdsRoot() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.held[SourceMissing] != nil || g.held[SourceReplaced] != nil
+	return slices.ContainsFunc(rootReasons, func(r HoldReason) bool { return g.held[r] != nil })
 }
 
 // sawRootChange notes that a watch told of something directly in the root.
@@ -227,7 +235,7 @@ type removal struct {
 func (g *guard) allow(r removal) (bool, change) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, reason := range []HoldReason{SourceMissing, SourceReplaced} {
+	for _, reason := range rootReasons {
 		if g.held[reason] != nil {
 			return false, g.hold(reason, r.path, 1)
 		}
@@ -277,7 +285,7 @@ func (g *guard) holds() []Hold {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var all []Hold
-	for _, reason := range []HoldReason{SourceMissing, SourceReplaced, SourceEmpty, MountGone, TooManyRemovals} {
+	for _, reason := range slices.Concat(rootReasons, []HoldReason{SourceEmpty, MountGone, TooManyRemovals}) {
 		if h := g.held[reason]; h != nil {
 			all = append(all, *h)
 		}

@@ -76,7 +76,9 @@ type Mirror struct {
 	gone     *vanished
 	problems *problems
 	requests chan PassCause
-	lostTold atomic.Uint32
+	// following is held while folders' times are put back.
+	following sync.Mutex
+	lostTold  atomic.Uint32
 
 	// Guarded by mu.
 	mu         sync.Mutex
@@ -294,8 +296,9 @@ func (m *Mirror) Status() Status {
 	defer m.mu.Unlock()
 	s.LastProof, s.LastDigest = m.lastProof, m.last.Digest
 	if p := m.current; p != nil {
-		s.Passing, s.PassBegan = true, p.began
-		s.Files, s.Bytes = p.files.Load(), p.bytes.Load()
+		s.Passing, s.Files = true, p.files.Load()
+		// Both sides were read of what was there, and one of what was not.
+		s.Bytes = p.bytes.Load()/2 + p.copied.Load()
 		s.TotalFiles, s.TotalBytes = p.totalFiles.Load(), p.totalBytes.Load()
 	}
 	return s

@@ -104,6 +104,7 @@ type HoldReason string
 // The reasons of the guard.
 const (
 	SourceMissing   HoldReason = "source is missing"
+	SourceUnread    HoldReason = "source cannot be read for now"
 	SourceReplaced  HoldReason = "source is another folder than at the start"
 	SourceEmpty     HoldReason = "source is empty and nobody saw it being emptied"
 	MountGone       HoldReason = "a file system inside the source is no longer mounted"

@@ -35,7 +35,7 @@ type pass struct {
 	outstanding chan struct{}
 
 	// What Status shows while it goes on.
-	files, bytes           atomic.Int64
+	files, bytes, copied   atomic.Int64
 	totalFiles, totalBytes atomic.Int64
 
 	// Guarded by mu.

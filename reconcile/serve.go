@@ -76,7 +76,16 @@ type batch struct {
 	actions []tree.Action
 	owners  []*look // of actions; nil for those that follow from others
 	staged  int64
-	parents map[tree.Path]bool // whose times are to follow
+	// parents are the folders whose times are to follow, each with the pass
+	// that waits for it, or nil.
+	parents map[tree.Path]*pass
+	ended   []ended
+}
+
+// ended is a path that is done with, but for the times of the folder above.
+type ended struct {
+	it *item
+	v  verdict
 }
 
 // serve makes each of items equal, or gives it back to be tried later.
@@ -87,7 +96,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 		}
 		return
 	}
-	b := &batch{m: m, folders: folders{source: m.source}, parents: make(map[tree.Path]bool)}
+	b := &batch{m: m, folders: folders{source: m.source}, parents: make(map[tree.Path]*pass)}
 	defer b.folders.close()
 	for _, it := range items {
 		b.looks = append(b.looks, &look{item: it})
@@ -103,7 +112,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 			b.fail(l, l.err)
 		case l.alone:
 			m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
-			m.queue.settle(l.item, verdict{result: absent})
+			b.settle(l, verdict{result: absent})
 		case l.want.Kind != tree.Absent:
 			present = append(present, l)
 		case b.meetsGone(l):
@@ -112,7 +121,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	}
 	for _, l := range present {
 		if ctx.Err() != nil {
-			m.queue.settle(l.item, verdict{result: failed})
+			b.settle(l, verdict{result: failed})
 			continue
 		}
 		b.plan(ctx, l)
@@ -121,7 +130,20 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	for _, l := range doomed {
 		b.remove(ctx, l)
 	}
+	b.finish(ctx)
+}
+
+// settle has l settled when the times of the folder above it are right again.
+func (b *batch) settle(l *look, v verdict) { b.ended = append(b.ended, ended{l.item, v}) }
+
+// finish settles what is done with. Until then its folder cannot run, so
+// nothing else is done to that meanwhile.
+func (b *batch) finish(ctx context.Context) {
 	b.follow(ctx)
+	for _, e := range b.ended {
+		b.m.queue.settle(e.it, e.v)
+	}
+	b.ended = b.ended[:0]
 }
 
 // postpone gives it back for a while; a pass that waits for it goes on.
@@ -155,7 +177,7 @@ func (b *batch) lookAtSource() {
 			}
 		}
 		if l.path != tree.Root {
-			b.parents[l.path.Parent()] = true
+			b.parents[l.path.Parent()] = l.pass
 		}
 	}
 }
@@ -207,7 +229,7 @@ func (b *batch) meetsGone(l *look) bool {
 	switch {
 	case l.have.Kind == tree.Absent:
 		m.problems.solved(l.path)
-		m.queue.settle(l.item, verdict{result: absent})
+		b.settle(l, verdict{result: absent})
 		return false
 	case waited:
 		return true
@@ -260,7 +282,7 @@ func (b *batch) plan(ctx context.Context, l *look) {
 	default:
 		b.descend(ctx, l)
 		m.problems.solved(l.path)
-		m.queue.settle(l.item, verdict{result: settled, leaf: m.leaf(l.src, tree.Digest{})})
+		b.settle(l, verdict{result: settled, leaf: m.leaf(l.src, tree.Digest{})})
 		return
 	}
 	if l.have.Kind == tree.Folder && l.want.Kind != tree.Folder && !b.mayRemove(ctx, l) {
@@ -287,7 +309,9 @@ func (b *batch) apply(ctx context.Context) {
 			n++
 		}
 		b.carryOut(ctx, b.actions[:n], b.owners[:n])
-		b.actions, b.owners = b.actions[n:], b.owners[n:]
+		if b.actions, b.owners = b.actions[n:], b.owners[n:]; len(b.actions) > 0 {
+			b.finish(ctx)
+		}
 	}
 }
 
@@ -313,11 +337,14 @@ func (b *batch) succeed(l *look, a tree.Action, o tree.Outcome, elapsed time.Dur
 	if o.Did == tree.Create && l.src.Kind == tree.Folder && l.cause != ByPass {
 		b.dirtyBelow(l)
 	}
+	if l.pass != nil {
+		l.pass.copied.Add(o.Bytes)
+	}
 	newInode := o.Did == tree.Copy || o.Did == tree.Update
 	if newInode && l.src.Links > 1 {
 		for _, p := range m.links.names(l.src.ID) {
 			if p != l.path {
-				m.queue.add(p, dirt{cause: l.cause})
+				m.dirtyFor(l.pass, p, dirt{cause: l.cause})
 			}
 		}
 	}
@@ -329,7 +356,7 @@ func (b *batch) succeed(l *look, a tree.Action, o tree.Outcome, elapsed time.Dur
 	if entry.Kind != tree.File || !o.Digest.IsZero() {
 		v.leaf = m.leaf(entry, o.Digest)
 	}
-	m.queue.settle(l.item, v)
+	b.settle(l, v)
 }
 
 // acted tells of what was really done.
@@ -370,7 +397,7 @@ func (b *batch) fail(l *look, err error) {
 	}
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		m.queue.settle(l.item, verdict{result: failed})
+		b.settle(l, verdict{result: failed})
 	case errors.Is(err, tree.ErrSourceMissing) || errors.Is(err, tree.ErrUnreachable) ||
 		errors.Is(err, tree.ErrReplicaReplaced):
 		m.checkSource()
@@ -395,8 +422,16 @@ func (b *batch) fail(l *look, err error) {
 const quietAttempts = 5
 
 // follow puts the times of folders back in which something was changed, on
-// either side: they change with what is in them.
+// either side: they change with what is in them. Where that goes wrong the
+// folder is dirty.
 func (b *batch) follow(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	m := b.m
+	// Of two workers in one folder, the last to look has the last word.
+	m.following.Lock()
+	defer m.following.Unlock()
 	var actions []tree.Action
 	for parent := range b.parents {
 		self, err := b.folders.look(parent)
@@ -406,12 +441,15 @@ func (b *batch) follow(ctx context.Context) {
 			})
 		}
 	}
-	if len(actions) == 0 || ctx.Err() != nil {
+	if len(actions) == 0 {
 		return
 	}
-	for i, o := range b.m.replica.Apply(ctx, actions) {
-		if o.Err == nil {
-			b.m.acted(actions[i], o, ByWatch, 0)
+	for i, o := range m.replica.Apply(ctx, actions) {
+		if o.Err != nil {
+			path := actions[i].Path
+			m.dirtyFor(b.parents[path], path, dirt{cause: ByPass})
+			continue
 		}
+		m.acted(actions[i], o, ByWatch, 0)
 	}
 }

@@ -41,10 +41,7 @@ func mountBind(s *scene, arguments []string) error {
 // takeAway unmounts folder at the end of the script, unless the script did.
 func (s *scene) takeAway(folder string) {
 	s.Defer(func() {
-		for name, process := range s.processes {
-			process.Kill()
-			delete(s.processes, name)
-		}
+		s.close()
 		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
 			s.Logf("unmount %q: %v", folder, err)
 		}

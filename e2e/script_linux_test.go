@@ -115,7 +115,7 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
-// close ends the processes that still run; what they wrote is shown if the script failed.
+// close ends what still runs; what the processes wrote is shown if the script failed.
 func (s *scene) close() {
 	for _, group := range s.groups {
 		// Mostly there is nobody left in it.
@@ -124,9 +124,7 @@ func (s *scene) close() {
 	const shown = 40
 	for name, process := range s.processes {
 		process.Kill()
-		if s.TestScript == nil {
-			continue
-		}
+		delete(s.processes, name)
 		lines := strings.SplitAfter(process.Output(), "\n")
 		s.Logf("[%s wrote]\n%s", name, strings.Join(lines[max(0, len(lines)-shown):], ""))
 	}

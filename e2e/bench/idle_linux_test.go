@@ -3,6 +3,7 @@ package bench_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,13 +13,10 @@ import (
 // idleFor is how long an idle process is watched.
 const idleFor = 5 * time.Second
 
-// tick is the unit of CPU times in /proc: USER_HZ is 100 on every architecture Go runs on.
-const tick = 10 * time.Millisecond
-
 // usage is what a process has used so far.
 type usage struct {
 	cpu      time.Duration
-	written  int64 // bytes handed to write calls
+	written  int64 // bytes on their way to a disk
 	resident int64 // bytes
 }
 
@@ -33,23 +31,29 @@ func idle(b *testing.B, process int) {
 	b.ReportMetric(float64(after.resident)/(1<<20), "resident-MiB")
 }
 
-// used reads /proc for the process: proc_pid_stat(5), proc_pid_io(5), proc_pid_status(5).
+// used reads /proc for the process: the first number in schedstat of each of its threads, in nanoseconds, proc_pid_io(5) and
+// proc_pid_status(5).
 func used(b *testing.B, process int) usage {
 	b.Helper()
-	text := read(b, process, "stat")
-	// The name of the program, in parentheses, may hold anything; user and system time are the 12th and 13th field after it.
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	ticks := number(b, fields[11]) + number(b, fields[12])
+	folder := fmt.Sprintf("/proc/%d", process)
+	threads, err := filepath.Glob(folder + "/task/*/schedstat")
+	if err != nil || len(threads) == 0 {
+		b.Fatalf("no thread of process %d: %v", process, err)
+	}
+	cpu := int64(0)
+	for _, thread := range threads {
+		cpu += number(b, strings.Fields(read(b, thread))[0])
+	}
 	return usage{
-		cpu:      time.Duration(ticks) * tick,
-		written:  field(b, read(b, process, "io"), "wchar:"),
-		resident: field(b, read(b, process, "status"), "VmRSS:") << 10,
+		cpu:      time.Duration(cpu),
+		written:  field(b, read(b, folder+"/io"), "write_bytes:"),
+		resident: field(b, read(b, folder+"/status"), "VmRSS:") << 10,
 	}
 }
 
-func read(b *testing.B, process int, name string) string {
+func read(b *testing.B, path string) string {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", process, name))
+	text, err := os.ReadFile(path)
 	if err != nil {
 		b.Fatal(err)
 	}

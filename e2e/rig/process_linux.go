@@ -30,6 +30,7 @@ func Command(asUser bool, program string, arguments ...string) *exec.Cmd {
 type Process struct {
 	command *exec.Cmd
 	log     string
+	before  int64 // bytes that were in the log already
 	output  output
 	done    chan struct{} // closed when it has ended
 }
@@ -37,6 +38,9 @@ type Process struct {
 // Start runs command, which has to write its log as JSON lines to the file log.
 func Start(command *exec.Cmd, log string) (*Process, error) {
 	p := &Process{command: command, log: log, done: make(chan struct{})}
+	if info, err := os.Stat(log); err == nil {
+		p.before = info.Size()
+	}
 	command.Stdout, command.Stderr = &p.output, &p.output
 	if err := command.Start(); err != nil {
 		return nil, err
@@ -55,11 +59,14 @@ func (p *Process) ID() int { return p.command.Process.Pid }
 // Output is what it has written to the console so far.
 func (p *Process) Output() string { return p.output.String() }
 
-// Log is what it has written to the log file so far.
+// Log is what it has written to the log file so far, or since the file was rotated.
 func (p *Process) Log() ([]byte, error) {
 	content, err := os.ReadFile(p.log)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
+	}
+	if int64(len(content)) >= p.before {
+		content = content[p.before:]
 	}
 	return content, err
 }
@@ -104,7 +111,7 @@ func (p *Process) Pass() error {
 	return p.AwaitPasses(before + 1)
 }
 
-// AwaitPasses waits until that many passes are done since the log began.
+// AwaitPasses waits until that many passes are done since the start.
 func (p *Process) AwaitPasses(count int) error {
 	return p.await(func() error {
 		done, err := p.passes()

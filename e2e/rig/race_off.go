@@ -8,7 +8,7 @@ import "time"
 const Race = false
 
 // Patience is how long a test waits for what happens at once on an idle machine.
-const Patience = 10 * time.Second
+const Patience = 30 * time.Second
 
 // StopWithin is how long a stop may take, as promised.
 const StopWithin = 2 * time.Second

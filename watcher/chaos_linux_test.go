@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -111,4 +112,29 @@ func (c *chaos) step() {
 			os.Remove(fresh)
 		}
 	}
+}
+
+// Nothing stays watched that is not in the tree: asked of the kernel. Not parallel, so there is one watcher only.
+func TestNoWatchLeaks(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	grow(t, root, "a/b/c/d/", "e/f/", "g/")
+	s := watch(t, root, nil)
+	c := chaos{rng: rand.New(rand.NewPCG(7, 7)), root: root, outside: outside}
+	for range 500 {
+		c.step()
+	}
+	want := len(c.folders())
+	s.wait(fmt.Sprintf("%d watches", want), func() bool { return s.w.Coverage().Watched == want && kernelWatches(t) == want })
+}
+
+// kernelWatches counts the inotify watches of this process: see proc_pid_fdinfo(5).
+func kernelWatches(t *testing.T) (n int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/fdinfo/*")
+	must(t, err)
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // some are closed by now
+		n += strings.Count(string(text), "inotify wd:")
+	}
+	return n
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// notice is everything that the drain knows about one name since it was last taken.
+// event is everything that the drain knows about one name since it was last taken.
 type event struct {
 	name        string // as the backend gave it: absolute, with the separators of the system
 	first, last time.Duration

@@ -28,7 +28,7 @@ func (r *run) handle(p *place, e event) {
 	}
 	if path == "" {
 		if e.gone > 0 {
-			r.replaced = true
+			r.replaced, r.nextRoot = true, r.now()
 		}
 		r.reportEvent(path, e)
 		return

@@ -224,3 +224,26 @@ func TestHarmlessErrors(t *testing.T) {
 		t.Errorf("rescans %v, dirty %q", s.rescans, s.all())
 	}
 }
+
+// Lost events at the limit do not cost the folders that have a watch theirs.
+func TestOverflowAtWatchLimit(t *testing.T) {
+	root := t.TempDir()
+	grow(t, root, "a/", "b/", "c/", "d/")
+	var made <-chan *faulty
+	seen := make(map[string]bool)
+	s := watch(t, root, func(w *Watcher) {
+		made = begin(w, func(name string) error {
+			if len(seen) == 3 && !seen[name] {
+				return syscall.ENOSPC
+			}
+			seen[name] = true
+			return nil
+		})
+	})
+	b := <-made
+	b.errs <- fsnotify.ErrEventOverflow
+	s.wait("a pass", func() bool { return s.rescanned(Overflow) })
+	if c := s.w.Coverage(); c.Watched != 3 || c.Polled != 2 {
+		t.Errorf("%+v, want 3 watched and 2 polled", c)
+	}
+}

@@ -75,6 +75,7 @@ type item struct {
 	path   string
 	pass   bool // part of the walk over everything: what it finds is for the pass that follows, and not reported
 	relist bool // list it though it is known
+	tries  uint8
 	by     Origin
 }
 

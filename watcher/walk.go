@@ -96,11 +96,13 @@ func (r *run) walk() {
 	}
 }
 
-// postpone tries a folder again after a pause. The walk over everything does not wait for it.
+// postpone tries a folder again after a pause, which grows to about a minute. The walk over everything does not wait.
 func (r *run) postpone(it item) {
-	if len(r.later) == 0 {
-		r.nextLater = r.now() + laterEvery
+	next := r.now() + laterEvery<<min(it.tries, 6)
+	if len(r.later) == 0 || next < r.nextLater {
+		r.nextLater = next
 	}
+	it.tries = min(it.tries, 6) + 1
 	it.pass = it.pass && it.path == "" // without the root there is nothing to be ready with
 	it.relist = true
 	r.later = append(r.later, it)
@@ -240,10 +242,11 @@ func (r *run) watch(p *place, f *folder) (care, error) {
 	if r.backend == nil {
 		return overLimit, nil
 	}
-	if costPerEntry > 0 && r.tree.files+int(f.files)+1 > fileBudget() {
+	again := r.tree.byPath[f.path] == f && f.care == watched // takes no further watch
+	if costPerEntry > 0 && !again && r.tree.files+int(f.files)+1 > fileBudget() {
 		r.mayWatch = false
 	}
-	if !r.mayWatch {
+	if !r.mayWatch && !again {
 		r.limitHit = true
 		return overLimit, nil
 	}
@@ -349,6 +352,7 @@ func (r *run) list(f *folder, h *handle, it item) {
 		}
 	})
 	if err != nil {
+		r.tell(Notice{Class: Unwatchable, Path: f.path, Detail: "this folder cannot be listed to its end; trying again", Err: err})
 		r.postpone(it)
 		return
 	}

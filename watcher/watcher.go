@@ -108,7 +108,7 @@ const (
 	Remote
 	// RootLost: the root is missing, was replaced, or cannot be reached; Detail and Err say which.
 	RootLost
-	// RootBack: there is a folder at the root again; a Rescan follows when it is watched.
+	// RootBack: there is a folder at the root again; a Rescan follows when it is watched (Ready, if there was none yet).
 	RootBack
 )
 

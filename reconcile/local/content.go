@@ -11,10 +11,12 @@ import (
 
 // content is an open file of a [Source].
 type content struct {
-	f     *at.File
-	path  tree.Path
-	entry tree.Entry
+	f      *at.File
+	folder tree.Path
+	entry  tree.Entry
 }
+
+func (c *content) path() tree.Path { return c.folder.Join(c.entry.Name) }
 
 // file is the handle itself, for a replica on the same machine.
 func (c *content) file() *at.File { return c.f }
@@ -26,13 +28,12 @@ func (c *content) file() *at.File { return c.f }
 // it and openat is opened, without blocking, and closed at once. Only the
 // superuser makes device nodes.
 func (f *sourceFolder) Open(name string) (tree.Content, error) {
-	path := f.path.Join(name)
 	file, err := f.d.OpenFile(name)
 	if errors.Is(err, at.ErrNotFile) {
-		return nil, fmt.Errorf("open %q: %w", path, tree.ErrChanged)
+		return nil, fmt.Errorf("open %q: %w", f.path.Join(name), tree.ErrChanged)
 	}
 	if err != nil {
-		return nil, f.failed("open", path, err)
+		return nil, f.failed("open", f.path.Join(name), err)
 	}
 	e, err := file.Entry()
 	switch {
@@ -45,9 +46,9 @@ func (f *sourceFolder) Open(name string) (tree.Content, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("open %q: %w", path, err)
+		return nil, fmt.Errorf("open %q: %w", f.path.Join(name), err)
 	}
-	return &content{f: file, path: path, entry: e}, nil
+	return &content{f: file, folder: f.path, entry: e}, nil
 }
 
 func (c *content) Entry() tree.Entry { return c.entry }
@@ -55,7 +56,7 @@ func (c *content) Entry() tree.Entry { return c.entry }
 func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 	n, err := c.f.ReadAt(p, offset)
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("read %q: %w", c.path, err)
+		err = fmt.Errorf("read %q: %w", c.path(), err)
 	}
 	return n, err
 }
@@ -63,7 +64,7 @@ func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 func (c *content) Data(offset int64) (start, end int64, err error) {
 	start, end, err = c.f.Data(offset)
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("read %q: %w", c.path, err)
+		err = fmt.Errorf("read %q: %w", c.path(), err)
 	}
 	return start, end, err
 }
@@ -74,10 +75,10 @@ func (c *content) Data(offset int64) (start, end int64, err error) {
 func (c *content) Changed() error {
 	now, err := c.f.Entry()
 	if err != nil {
-		return fmt.Errorf("look at %q: %w", c.path, err)
+		return fmt.Errorf("look at %q: %w", c.path(), err)
 	}
 	if !now.Same(c.entry) {
-		return fmt.Errorf("read %q: %w", c.path, tree.ErrChanged)
+		return fmt.Errorf("read %q: %w", c.path(), tree.ErrChanged)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ const (
 // system is what the running system can do; it does not vary here.
 type system struct{ openat2 bool }
 
-func probe() *system { return &system{} }
+func probed() *system { return &system{} }
 
 func openRoot(path string) (fd int, pathOnly bool, err error) {
 	fd, err = openat(unix.AT_FDCWD, path, folderFlags&^unix.O_NOFOLLOW)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +34,7 @@ const (
 	seekHole   = unix.SEEK_HOLE
 )
 
-// system is what the running system can do, found once for every root.
+// system is what the running system can do.
 type system struct {
 	openat2   bool // since Linux 5.6; seccomp filters may refuse it with EPERM
 	fchmodat2 bool // since Linux 6.6
@@ -41,12 +42,18 @@ type system struct {
 	proc string
 }
 
+// probed finds it out, once: it does not change while this process runs.
+var probed = sync.OnceValue(probe)
+
 func probe() *system {
-	s := system{proc: procFD}
+	s := system{proc: procFD, openat2: true}
 	how := unix.OpenHow{Flags: searchFlags, Resolve: unix.RESOLVE_NO_MAGICLINKS}
-	if fd, err := unix.Openat2(unix.AT_FDCWD, "/", &how); err == nil {
+	fd, err := unix.Openat2(unix.AT_FDCWD, "/", &how)
+	switch err {
+	case nil:
 		unix.Close(fd)
-		s.openat2 = true
+	case unix.ENOSYS, unix.EPERM:
+		s.openat2 = false
 	}
 	errno, _ := unix.Fchmodat(-1, "x", 0, unix.AT_SYMLINK_NOFOLLOW).(unix.Errno)
 	s.fchmodat2 = errno == unix.EBADF

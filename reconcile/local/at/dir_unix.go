@@ -32,7 +32,7 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd: fd, pathOnly: pathOnly, sys: probe()}, nil
+	return &Dir{fd: fd, pathOnly: pathOnly, sys: probed()}, nil
 }
 
 // Close releases the handle.

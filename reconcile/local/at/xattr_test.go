@@ -114,7 +114,7 @@ func TestSystemXattrs(t *testing.T) {
 func TestWithoutProc(t *testing.T) {
 	path := t.TempDir()
 	d := open(t, path)
-	d.sys.proc = path + "/missing/"
+	d.sys = &system{openat2: true, fchmodat2: true, proc: path + "/missing/"}
 	must(t, d.Mkdir("folder"))
 	f, err := d.CreateFile("file")
 	must(t, err)

@@ -38,19 +38,25 @@ func newLinks() *links {
 	}
 }
 
-// see takes a fresh entry of the source, absent or not.
-func (l *links) see(path tree.Path, e tree.Entry) {
+// see takes a fresh entry of the source, absent or not. When path was a name of
+// another file before, left is one of that file's remaining names, if any: what
+// was done to it through path may have been told of path alone.
+func (l *links) see(path tree.Path, e tree.Entry) (left tree.Path, ok bool) {
 	linked := e.Kind == tree.File && e.Links > 1
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !linked && len(l.byPath) == 0 {
-		return
+		return "", false
 	}
 	if old, known := l.byPath[path]; known && (!linked || old.id != e.ID) {
 		l.forget(path, old.id)
+		for left = range l.byID[old.id] {
+			ok = true
+			break
+		}
 	}
 	if !linked {
-		return
+		return left, ok
 	}
 	group := l.byID[e.ID]
 	if group == nil {
@@ -59,6 +65,7 @@ func (l *links) see(path tree.Path, e tree.Entry) {
 	}
 	group[path] = struct{}{}
 	l.byPath[path] = seenLink{e.ID, l.age}
+	return left, ok
 }
 
 // forget drops one name. The caller holds mu.

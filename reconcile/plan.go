@@ -38,7 +38,7 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 			m.queue.add(leader, dirt{cause: l.cause})
 		}
 		m.problems.solved(l.path)
-		m.queue.settle(l.item, verdict{result: settled, leaf: b.leafByReading(l)})
+		b.settle(l, verdict{result: settled, leaf: b.leafByReading(l)})
 	case l.have.Kind == tree.Folder && !b.mayRemove(ctx, l):
 	default:
 		m.queue.suggest(leader, dirt{cause: l.cause})
@@ -110,18 +110,21 @@ func (b *batch) renameInstead(ctx context.Context, l *look) bool {
 		return false
 	}
 	m.acted(action, o, l.cause, time.Since(began))
-	b.parents[from.Parent()] = true
+	b.parents[from.Parent()] = l.pass
 	l.attempt++
 	l.deep = l.want.Kind == tree.Folder // what came along may be out of date
 	m.queue.delay(l.item, 0)
 	return true
 }
 
-// descend compares what is in a folder that came under its name by a rename,
-// one level deep: what is additional there, no event and no pass tells of. An
-// event has all of its content compared too; a pass does that by itself.
+// descend compares what is in a folder that both sides have, one level deep:
+// of what is additional there, no event may tell. The folder may have come
+// under its name by a rename here, when what came along may be out of date;
+// then an event has all of its content compared too, which a pass does by
+// itself. Or another folder took the name in the source.
 func (b *batch) descend(ctx context.Context, l *look) {
-	if !l.deep || l.want.Kind != tree.Folder {
+	replaced := l.cause != ByPass && l.have.Kind == tree.Folder
+	if l.want.Kind != tree.Folder || !l.deep && !replaced {
 		return
 	}
 	m := b.m
@@ -139,7 +142,7 @@ func (b *batch) descend(ctx context.Context, l *look) {
 		return
 	}
 	for _, e := range entries {
-		if l.cause != ByPass || e.Kind == tree.Folder {
+		if l.deep && (l.cause != ByPass || e.Kind == tree.Folder) {
 			m.dirtyFor(l.pass, l.path.Join(e.Name), dirt{cause: l.cause, deep: e.Kind == tree.Folder})
 		}
 	}
@@ -193,7 +196,7 @@ func (b *batch) remove(ctx context.Context, l *look) {
 		return
 	}
 	m.problems.solved(l.path)
-	m.queue.settle(l.item, verdict{result: settled, did: o.Did, removed: o.Removed})
+	b.settle(l, verdict{result: settled, did: o.Did, removed: o.Removed})
 }
 
 // mayRemove asks the guard whether what stands at l.path in the replica may
@@ -214,7 +217,7 @@ func (b *batch) mayRemove(ctx context.Context, l *look) bool {
 	ok, told := m.guard.allow(r)
 	m.tellHolds(told)
 	if !ok {
-		m.queue.settle(l.item, verdict{result: held})
+		b.settle(l, verdict{result: held})
 	}
 	return ok
 }

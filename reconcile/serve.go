@@ -146,21 +146,6 @@ func (b *batch) finish(ctx context.Context) {
 	b.ended = b.ended[:0]
 }
 
-// postpone gives it back for a while; a pass that waits for it goes on.
-func (m *Mirror) postpone(it *item, pause time.Duration) {
-	m.tell(it, verdict{result: failed})
-	m.queue.delay(it, pause)
-}
-
-// tell answers those who asked for a running item without settling it.
-func (m *Mirror) tell(it *item, v verdict) {
-	done := it.done
-	it.done = nil
-	for _, tell := range done {
-		tell(v)
-	}
-}
-
 // lookAtSource fills src and want.
 func (b *batch) lookAtSource() {
 	for _, l := range b.looks {
@@ -168,7 +153,9 @@ func (b *batch) lookAtSource() {
 		if l.err != nil {
 			continue
 		}
-		b.m.links.see(l.path, l.src)
+		if left, ok := b.m.links.see(l.path, l.src); ok && l.cause != ByPass {
+			b.m.queue.add(left, dirt{cause: l.cause})
+		}
 		if l.src.Kind != tree.Absent {
 			var lost tree.Attributes
 			l.want, lost = b.m.traits.Project(l.src)
@@ -387,39 +374,6 @@ func (b *batch) dirtyBelow(l *look) {
 		b.m.queue.add(l.path.Join(e.Name), dirt{cause: l.cause})
 	}
 }
-
-// fail decides, and nobody else does, when a path that went wrong is looked
-// at again, and whether anybody is told.
-func (b *batch) fail(l *look, err error) {
-	m := b.m
-	if l.attempt++; l.attempt == 1 {
-		l.since = time.Now()
-	}
-	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		b.settle(l, verdict{result: failed})
-	case errors.Is(err, tree.ErrSourceMissing) || errors.Is(err, tree.ErrUnreachable) ||
-		errors.Is(err, tree.ErrReplicaReplaced):
-		m.checkSource()
-		m.postpone(l.item, sourcePoll)
-	case errors.Is(err, tree.ErrChanged):
-		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case errors.Is(err, tree.ErrNoParent) && l.attempt <= quietAttempts:
-		m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
-		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case errors.Is(err, tree.ErrConflict) && l.attempt <= quietAttempts:
-		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	default:
-		if !errors.Is(err, tree.ErrNoParent) { // the parent's problem, told there
-			m.problems.note(l.path, err, l.attempt)
-		}
-		m.postpone(l.item, growing(firstPause, lastPause, l.attempt-1))
-	}
-}
-
-// quietAttempts is how often a path may find the replica other than expected
-// before that is a problem.
-const quietAttempts = 5
 
 // follow puts the times of folders back in which something was changed, on
 // either side: they change with what is in them. Where that goes wrong the

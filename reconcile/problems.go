@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"sync"
-	"time"
 
 	"lockstep/reconcile/tree"
 )
@@ -52,24 +51,4 @@ func (p *problems) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.known)
-}
-
-// Pauses before a path is looked at again, doubled with each attempt.
-const (
-	firstPause = time.Second
-	lastPause  = time.Minute
-	// A file that changed while it was read is read again soon, and after
-	// maxUnsettled published as it is: it never rests, and is to be followed
-	// all the same.
-	firstChangedPause = 10 * time.Millisecond
-	lastChangedPause  = 500 * time.Millisecond
-	maxUnsettled      = 2 * time.Second
-)
-
-// growing returns first doubled attempt times, but at most last.
-func growing(first, last time.Duration, attempt int) time.Duration {
-	for ; attempt > 0 && first < last; attempt-- {
-		first *= 2
-	}
-	return min(first, last)
 }

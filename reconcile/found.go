@@ -1,0 +1,121 @@
+package reconcile
+
+import (
+	"context"
+
+	"lockstep/reconcile/tree"
+)
+
+// listed is what the source says of a folder.
+type listed struct {
+	self    tree.Entry
+	entries []tree.Entry
+}
+
+// take makes drift of what a comparison found.
+func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Comparison) ([]visitFolder, error) {
+	p.count(v.path, l.entries, c)
+	names := make([]string, len(l.entries))
+	var below []visitFolder
+	for i, e := range l.entries {
+		names[i] = e.Name
+		if e.Kind == tree.Folder {
+			below = append(below, visitFolder{v.path.Join(e.Name), newNode(v.node, i)})
+		}
+	}
+	leafless := p.leafless(l.entries, c)
+	v.node.begin(p.m.leaf(l.self, tree.Digest{}), names, c.Leaves, len(below)+len(leafless))
+
+	for _, d := range c.Drift {
+		path := v.path.Join(d.Name())
+		if d.Want.Kind == tree.Absent {
+			if err := p.extra(ctx, path, d); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		var leaf func(tree.Digest)
+		if place, ok := leafless[d.Name()]; ok {
+			leaf = func(digest tree.Digest) { v.node.set(place, digest) }
+		}
+		if err := p.drift(ctx, path, d, leaf); err != nil {
+			return nil, err
+		}
+	}
+	return below, nil
+}
+
+// leafless returns the places of the entries whose digest comes with the work
+// on their drift.
+func (p *pass) leafless(entries []tree.Entry, c tree.Comparison) map[string]int {
+	if p.visit != nil || len(c.Drift) == 0 {
+		return nil
+	}
+	missing := make(map[string]int)
+	for i, e := range entries {
+		if e.Kind != tree.Folder && c.Leaves[i].IsZero() {
+			missing[e.Name] = i
+		}
+	}
+	places := make(map[string]int)
+	for _, d := range c.Drift {
+		if i, ok := missing[d.Name()]; ok && d.Want.Kind != tree.Absent {
+			places[d.Name()] = i
+		}
+	}
+	return places
+}
+
+// count adds what a folder holds to the report.
+func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
+	var files, folders, skipped int64
+	var names []tree.Entry
+	for _, e := range entries {
+		switch e.Kind {
+		case tree.File:
+			files++
+			if e.Links > 1 {
+				names = append(names, e)
+			}
+		case tree.Folder:
+			folders++
+		default:
+			if p.m.projected(e).Kind == tree.Absent {
+				skipped++
+			}
+		}
+	}
+	p.files.Add(files)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &p.report
+	r.Compared += int64(len(entries))
+	r.Files += files
+	r.Folders += folders
+	r.Skipped += skipped
+	for i, n := range c.Lost {
+		r.Lost[i] += int64(n)
+		if n > 0 && tree.Attributes(1<<i) != tree.OfExistence {
+			p.m.noteLost(1<<i, path)
+		}
+	}
+	for _, e := range names {
+		name := path.Join(e.Name)
+		p.m.links.see(name, e)
+		p.groups[e.ID] = append(p.groups[e.ID], name)
+	}
+	for _, l := range c.Linked {
+		p.linked = append(p.linked, linkedPath{path: path.Join(l.Name), Linked: l})
+	}
+	for _, problem := range c.Problems {
+		r.Problems++
+		p.flawed = true
+		p.m.problems.note(path.Join(problem.Name), problem.Err, 0)
+	}
+}
+
+func (p *pass) countLost(path tree.Path, lost tree.Attributes) {
+	if lost != 0 {
+		p.m.noteLost(lost, path)
+	}
+}

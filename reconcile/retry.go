@@ -1,0 +1,77 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// Pauses before a path is looked at again, doubled with each attempt.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+	// A file that changed while it was read is read again soon, and after
+	// maxUnsettled published as it is: it never rests, and is to be followed
+	// all the same.
+	firstChangedPause = 10 * time.Millisecond
+	lastChangedPause  = 500 * time.Millisecond
+	maxUnsettled      = 2 * time.Second
+)
+
+// growing returns first doubled attempt times, but at most last.
+func growing(first, last time.Duration, attempt int) time.Duration {
+	for ; attempt > 0 && first < last; attempt-- {
+		first *= 2
+	}
+	return min(first, last)
+}
+
+// fail decides, and nobody else does, when a path that went wrong is looked
+// at again, and whether anybody is told.
+func (b *batch) fail(l *look, err error) {
+	m := b.m
+	if l.attempt++; l.attempt == 1 {
+		l.since = time.Now()
+	}
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		b.settle(l, verdict{result: failed})
+	case errors.Is(err, tree.ErrSourceMissing) || errors.Is(err, tree.ErrUnreachable) ||
+		errors.Is(err, tree.ErrReplicaReplaced):
+		m.checkSource()
+		m.postpone(l.item, sourcePoll)
+	case errors.Is(err, tree.ErrChanged):
+		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
+	case errors.Is(err, tree.ErrNoParent) && l.attempt <= quietAttempts:
+		m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
+		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
+	case errors.Is(err, tree.ErrConflict) && l.attempt <= quietAttempts:
+		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
+	default:
+		if !errors.Is(err, tree.ErrNoParent) { // the parent's problem, told there
+			m.problems.note(l.path, err, l.attempt)
+		}
+		m.postpone(l.item, growing(firstPause, lastPause, l.attempt-1))
+	}
+}
+
+// quietAttempts is how often a path may find the replica other than expected
+// before that is a problem.
+const quietAttempts = 5
+
+// postpone gives it back for a while; a pass that waits for it goes on.
+func (m *Mirror) postpone(it *item, pause time.Duration) {
+	m.tell(it, verdict{result: failed})
+	m.queue.delay(it, pause)
+}
+
+// tell answers those who asked for a running item without settling it.
+func (m *Mirror) tell(it *item, v verdict) {
+	done := it.done
+	it.done = nil
+	for _, tell := range done {
+		tell(v)
+	}
+}

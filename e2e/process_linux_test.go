@@ -1,12 +1,12 @@
 package e2e_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +21,7 @@ var processCommands = map[string]command{
 	"lockstep":   {"[ARG]...", func(s *scene, arguments []string) error { return run0(s, append([]string{"lockstep"}, arguments...)) }},
 	"asuser":     {"PROGRAM ARG...", func(s *scene, arguments []string) error { return run0(s, append([]string{"asuser"}, arguments...)) }},
 	"exits":      {"CODE PROGRAM...", func(s *scene, arguments []string) error { return exits(s, arguments[0], arguments[1:]) }},
+	"terminal":   {"PROGRAM ARG...", onTerminal},
 	"sh":         {"SCRIPT", func(s *scene, arguments []string) error { return run0(s, []string{"sh", "-euc", arguments[0]}) }},
 	"start":      {"NAME PROGRAM ARG...", start},
 	"wait-ready": {"NAME", func(s *scene, arguments []string) error { return with(s, arguments[0], (*rig.Process).Ready) }},
@@ -46,11 +47,14 @@ func (s *scene) program(words []string) (*exec.Cmd, error) {
 	if len(words) == 0 {
 		return nil, errors.New("no program given")
 	}
-	path := words[0]
-	if path == "lockstep" {
-		path = os.Getenv(binary)
+	// Another program may be told to run the binary.
+	words = slices.Clone(words)
+	for i, word := range words {
+		if word == "lockstep" {
+			words[i] = os.Getenv(binary)
+		}
 	}
-	c := rig.Command(asUser, path, words[1:]...)
+	c := rig.Command(asUser, words[0], words[1:]...)
 	c.Dir, c.Env = s.MkAbs("."), append(environment, "lockstep="+os.Getenv(binary))
 	return c, nil
 }
@@ -69,22 +73,27 @@ func exits(s *scene, code string, words []string) error {
 	if err := c.Start(); err != nil {
 		return err
 	}
-	s.groups = append(s.groups, c.Process.Pid)
-	ctx, cancel := context.WithTimeout(context.Background(), rig.Patience)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = c.Process.Kill() })
-	defer stop()
+	defer s.attend(c)()
 	var exit *exec.ExitError
 	if err := c.Wait(); err != nil && !errors.As(err, &exit) {
 		return err
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("runs still after %v", rig.Patience)
 	}
 	if have := strconv.Itoa(c.ProcessState.ExitCode()); have != code {
 		return fmt.Errorf("%v, not exit code %s", c.ProcessState, code)
 	}
 	return nil
+}
+
+// attend ends a program that takes too long, and what it leaves behind at the end of the script. The caller calls the result when
+// the program has ended.
+func (s *scene) attend(c *exec.Cmd) (ended func()) {
+	s.groups = append(s.groups, c.Process.Pid)
+	timer := time.AfterFunc(rig.Patience, func() { _ = c.Process.Kill() })
+	return func() {
+		if !timer.Stop() {
+			s.Logf("killed after %v", rig.Patience)
+		}
+	}
 }
 
 // start runs the binary in the background. A log file among its arguments is used, else it is given one.

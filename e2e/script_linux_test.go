@@ -23,6 +23,7 @@ const binary = "LOCKSTEP_E2E_BINARY"
 //	need CONDITION...              skip without it; in CI, fail
 //	lockstep ARG...                run the binary to its end; exit code 0
 //	exits CODE PROGRAM ARG...      run a program to its end, with that exit code
+//	terminal PROGRAM ARG...        run a program to its end on a terminal
 //	sh SCRIPT                      run a shell script that stops at the first failure
 //	start NAME lockstep ARG...     run the binary in the background, with its log in logs/NAME
 //	wait-ready NAME                until its first pass is done

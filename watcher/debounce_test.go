@@ -211,3 +211,35 @@ func TestInstanceLimitEnds(t *testing.T) {
 		<-ended
 	})
 }
+
+// For want of handles a folder is tried again after a pause.
+func TestCrowdedFolderIsTriedAgain(t *testing.T) {
+	root := t.TempDir()
+	grow(t, root, "a/f")
+	synctest.Test(t, func(t *testing.T) {
+		w, s := New(root, Options{}), newRecorder()
+		w.open = func() (backend, error) { return newHollow(), nil }
+		r := newRun(w, s)
+		defer r.closeBackend()
+		defer r.table.close()
+		defer r.leave()
+		for !r.ready {
+			r.turn()
+		}
+		r.drop(r.tree.byPath["a"])
+		r.armFailed(r.here(), item{path: "a"}, syscall.EMFILE)
+		r.turn()
+		if r.tree.byPath["a"] != nil {
+			t.Error("tried again at once")
+		}
+		time.Sleep(laterEvery)
+		r.turn() // takes it up
+		r.turn()
+		if r.tree.byPath["a"] == nil {
+			t.Error("not tried again")
+		}
+		if got := s.all(); !slices.Equal(got, []string{"a/f"}) {
+			t.Errorf("reported %q", got)
+		}
+	})
+}

@@ -134,6 +134,7 @@ func launch(t *testing.T, root string, change func(*Watcher)) *scene {
 	o := Defaults()
 	o.Quiet, o.Poll = time.Millisecond, 20*time.Millisecond
 	s := &scene{recorder: newRecorder(), t: t, root: root, w: New(root, o)}
+	s.w.rootEvery = 20 * time.Millisecond
 	if change != nil {
 		change(s.w)
 	}

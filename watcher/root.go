@@ -9,7 +9,7 @@ import (
 // above it, was moved away, unmounted or mounted over.
 func (r *run) checkRoot() {
 	now := r.now()
-	r.nextRoot = now + rootEvery
+	r.nextRoot = now + r.w.rootEvery
 	id, a, err := readRoot(r.w.root)
 	if err != nil && crowded(err) {
 		return

@@ -9,7 +9,6 @@ import (
 )
 
 const (
-	rootEvery  = time.Second          // how soon a root that vanished without an event is noticed
 	tryEvery   = 10 * time.Second     // how soon watches that became free are used
 	laterEvery = time.Second          // pause before something that failed for want of handles is tried again
 	stormPause = time.Second          // least time between the end of a re-walk and the next

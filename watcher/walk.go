@@ -251,7 +251,9 @@ func (r *run) watch(p *place, f *folder) (care, error) {
 		return overLimit, nil
 	}
 	name := r.abs(f.path)
-	f.armed = r.drain.count()
+	if !again { // else the events until now are about this very folder, and a listing for a pass does not report
+		f.armed = r.drain.count()
+	}
 	err := r.backend.Add(name)
 	switch {
 	case err == nil:

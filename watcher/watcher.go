@@ -142,6 +142,8 @@ type Watcher struct {
 	options Options
 	open    func() (backend, error)
 	remote  func(*handle) string // the file system of a folder, if it sends no events
+	// rootEvery is how soon it is noticed that the root, or a mount below it, vanished without an event.
+	rootEvery time.Duration
 
 	// Written by the goroutine of Run, read by anyone.
 	watched, polled, blind, elapsed atomic.Int64
@@ -155,7 +157,7 @@ func New(root string, o Options) *Watcher {
 	if o.Poll <= 0 {
 		o.Poll = DefaultPoll
 	}
-	return &Watcher{root: filepath.Clean(root), options: o, open: openBackend, remote: (*handle).remote}
+	return &Watcher{root: filepath.Clean(root), options: o, open: openBackend, remote: (*handle).remote, rootEvery: time.Second}
 }
 
 // Coverage returns the present figures. Safe for concurrent use.

@@ -86,6 +86,9 @@ func (b *batch) make(f *folder, name string, want tree.Entry) (err error) {
 func (b *batch) link(i int) error {
 	a, out := &b.actions[i], &b.outcomes[i]
 	from, err := b.folders.get(a.From.Parent())
+	if errors.Is(err, tree.ErrNoParent) {
+		return fmt.Errorf("%w: nothing stands at %q", tree.ErrConflict, string(a.From))
+	}
 	if err != nil {
 		return err
 	}
@@ -127,10 +130,10 @@ func (b *batch) link(i int) error {
 func (b *batch) rename(i int) error {
 	a, out := &b.actions[i], &b.outcomes[i]
 	from, err := b.folders.get(a.From.Parent())
+	if errors.Is(err, tree.ErrNoParent) {
+		return fmt.Errorf("%w: nothing stands at %q", tree.ErrConflict, string(a.From))
+	}
 	if err != nil {
-		if errors.Is(err, tree.ErrNoParent) {
-			return fmt.Errorf("%w: nothing stands at %q", tree.ErrConflict, string(a.From))
-		}
 		return err
 	}
 	have, err := from.dir.Look(a.From.Name())
@@ -159,31 +162,11 @@ func (b *batch) rename(i int) error {
 	if from, err = b.folders.get(a.From.Parent()); err != nil { // may have been closed for f
 		return err
 	}
-	if err := b.move(from, f, a); err != nil {
+	if err := moveNew(from.dir, a.From.Name(), f.dir, a.Path.Name()); err != nil {
 		return err
 	}
 	out.Did, out.Entry, out.Differed = tree.Rename, a.Want, tree.OfExistence
 	return nil
-}
-
-// move renames to a name at which nothing may stand.
-//
-// RACE: where the file system has no RENAME_NOREPLACE, a file that appears
-// between the look and the rename is replaced.
-func (b *batch) move(from, to *folder, a *tree.Action) error {
-	name := a.Path.Name()
-	err := from.dir.Rename(a.From.Name(), to.dir, name, at.NoReplace)
-	if errors.Is(err, at.ErrUnsupported) {
-		if _, err = to.dir.Look(name); errors.Is(err, fs.ErrNotExist) {
-			return from.dir.Rename(a.From.Name(), to.dir, name, at.Replace)
-		} else if err == nil {
-			err = fs.ErrExist
-		}
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: something stands there", tree.ErrConflict)
-	}
-	return err
 }
 
 // metadata sets the attributes in which the entry at the path differs.

@@ -50,9 +50,6 @@ type transfer struct {
 	to   *at.File
 	size int64
 	hash bool
-	// clone: both are on one file system, which may be able to share blocks.
-	// refused: it is not.
-	clone, refused bool
 }
 
 // run brings size bytes over, holes as holes, and returns their digest if it
@@ -62,7 +59,7 @@ func (t *transfer) run() (tree.Digest, error) {
 		return t.small()
 	}
 	behind := fileBehind(t.from)
-	if behind != nil && t.clone {
+	if behind != nil {
 		done, err := t.cloned(behind)
 		if err != nil {
 			return tree.Digest{}, err
@@ -125,7 +122,6 @@ func hasZeroPage(buf []byte) bool {
 func (t *transfer) cloned(behind *at.File) (bool, error) {
 	err := t.to.Clone(behind)
 	if errors.Is(err, at.ErrUnsupported) {
-		t.refused = true
 		return false, nil
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -28,6 +29,7 @@ func (r *Replica) assumed() tree.Traits {
 
 // tryTraits finds out what the replica can hold by making one of each in a
 // folder with the name of a temp, and removes it. The root's time is put back.
+// A full file system is taken for a native one: it may have room later.
 func (r *Replica) tryTraits() error {
 	root, err := r.openFolder(tree.Root, toWrite)
 	if err != nil {
@@ -36,10 +38,14 @@ func (r *Replica) tryTraits() error {
 	defer root.close()
 	name := r.temps.name()
 	defer r.temps.drop(name)
-	if err := root.dir.Mkdir(name); err != nil {
+	if err := root.dir.Mkdir(name); isFull(err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	err = r.tryIn(root.dir, name)
+	if err = r.tryIn(root.dir, name); isFull(err) {
+		err = nil
+	}
 	_, left := r.removeTree(nil, root.dir, name)
 	return errors.Join(err, left, root.dir.SetTime("", root.self.ModTime))
 }
@@ -62,10 +68,11 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	t.UserXattrs = holds(f, "user.lockstep", "1")
 	t.ACLs = holds(f, tree.ACLAccess, sampleACL)
 	t.SystemXattrs = t.SystemXattrs && holds(f, "trusted.lockstep", "1")
-	t.Symlinks = dir.Symlink("text", "symlink") == nil
-	t.FIFOs = dir.Mknod("fifo", tree.FIFO, 0) == nil
-	t.HardLinks = dir.Link("file", dir, "link") == nil
-	t.Devices = t.Devices && dir.Mknod("null", tree.CharDevice, 1<<8|3) == nil // mem(4)
+	can := func(err error) bool { return err == nil || isFull(err) }
+	t.Symlinks = can(dir.Symlink("text", "symlink"))
+	t.FIFOs = can(dir.Mknod("fifo", tree.FIFO, 0))
+	t.HardLinks = can(dir.Link("file", dir, "link"))
+	t.Devices = t.Devices && can(dir.Mknod("null", tree.CharDevice, 1<<8|3)) // mem(4)
 	if t.Owners {
 		e, err := f.Entry()
 		if err != nil {
@@ -88,11 +95,20 @@ const sampleACL = "\x02\x00\x00\x00" +
 	"\x10\x00\x04\x00\xff\xff\xff\xff" +
 	"\x20\x00\x00\x00\xff\xff\xff\xff"
 
+// isFull reports whether err says that there is no room at the moment.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// holds reports whether the file keeps an extended attribute.
 func holds(f *at.File, name, value string) bool {
 	x := []tree.Xattr{{Name: name, Value: value}}
 	have, err := f.Xattrs()
-	if err != nil || f.SetXattrs(x, have) != nil {
-		return false
+	if err == nil {
+		err = f.SetXattrs(x, have)
+	}
+	if err != nil {
+		return isFull(err)
 	}
 	now, err := f.Xattrs()
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -35,7 +36,7 @@ func (b *batch) place(f *folder, i int, temp string, kind tree.Kind) error {
 	switch {
 	case err != nil:
 	case over == tree.Absent:
-		err = b.placeNew(f, temp, name)
+		err = moveNew(f.dir, temp, f.dir, name)
 	case over != tree.Folder && kind != tree.Folder:
 		if err = f.dir.Rename(temp, f.dir, name, at.Replace); err == nil {
 			b.r.temps.drop(temp)
@@ -54,6 +55,9 @@ func (b *batch) place(f *folder, i int, temp string, kind tree.Kind) error {
 		b.r.removeTree(context.WithoutCancel(b.ctx), f.dir, temp)
 	}
 	b.r.temps.drop(temp)
+	if errors.Is(err, syscall.EBUSY) { // a file that is a mount point
+		err = fmt.Errorf("%w: %w", tree.ErrMount, err)
+	}
 	return err
 }
 
@@ -76,15 +80,15 @@ func (b *batch) standing(f *folder, a *tree.Action) (tree.Kind, error) {
 	return have.Kind, nil
 }
 
-// placeNew renames temp to a name at which nothing may stand.
+// moveNew renames to a name at which nothing may stand.
 //
 // RACE: where the file system has no RENAME_NOREPLACE, what appears between
 // the look and the rename is replaced.
-func (b *batch) placeNew(f *folder, temp, name string) error {
-	err := f.dir.Rename(temp, f.dir, name, at.NoReplace)
+func moveNew(from *at.Dir, name string, to *at.Dir, toName string) error {
+	err := from.Rename(name, to, toName, at.NoReplace)
 	if errors.Is(err, at.ErrUnsupported) {
-		if _, err = f.dir.Look(name); errors.Is(err, fs.ErrNotExist) {
-			return f.dir.Rename(temp, f.dir, name, at.Replace)
+		if _, err = to.Look(toName); errors.Is(err, fs.ErrNotExist) {
+			return from.Rename(name, to, toName, at.Replace)
 		} else if err == nil {
 			err = fs.ErrExist
 		}

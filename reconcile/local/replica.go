@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -59,9 +58,8 @@ type Replica struct {
 	cache    *digestCache
 
 	// Safe for concurrent use.
-	temps    temps
-	lent     lending
-	noClones atomic.Bool // this file system was asked and cannot share blocks
+	temps temps
+	lent  lending
 }
 
 var _ tree.Replica = (*Replica)(nil)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,8 +21,6 @@ import (
 	"lockstep/reconcile/tree"
 	"lockstep/reconcile/tree/treetest"
 )
-
-var stamp = time.Unix(1_234_567_890, 123_456_789)
 
 // privileged skips a test that needs root.
 func privileged(t *testing.T) {
@@ -186,6 +185,16 @@ func TestMountInside(t *testing.T) {
 		if _, err := os.Lstat(replica + name); err != nil {
 			t.Error(err)
 		}
+	}
+	// A file can be a mount point, too.
+	write(t, source+"/bound", "new")
+	write(t, replica+"/bound", "old")
+	ok(t, unix.Mount(outside+"/file", replica+"/bound", "", unix.MS_BIND, ""))
+	defer unix.Unmount(replica+"/bound", unix.MNT_DETACH)
+	if _, problems := pass(t, s, r, tree.Root); !slices.ContainsFunc(problems, func(err error) bool {
+		return strings.Contains(err.Error(), "bound") && errors.Is(err, tree.ErrMount)
+	}) {
+		t.Errorf("problems %v", problems)
 	}
 	// Replaced by a file: nothing of it is touched, for the mount is in it.
 	write(t, replica+"/extra/again", "x")

@@ -8,11 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 	"lockstep/reconcile/tree/treetest"
 )
+
+// stamp is a time with a digit in every place.
+var stamp = time.Unix(1_234_567_890, 123_456_789)
 
 func TestContract(t *testing.T) {
 	for name, d := range map[string]Durability{"auto": Auto, "never": NeverSync, "always": Always} {

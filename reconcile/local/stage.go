@@ -147,16 +147,10 @@ func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree
 }
 
 func (b *batch) fill(f *folder, file *at.File, a *tree.Action, content tree.Content, want tree.Entry) (tree.Digest, error) {
-	t := transfer{
-		ctx: b.ctx, from: content, to: file, size: want.Size, hash: a.Hash,
-		clone: f.self.ID.Dev == want.ID.Dev && !b.r.noClones.Load(),
-	}
+	t := transfer{ctx: b.ctx, from: content, to: file, size: want.Size, hash: a.Hash}
 	digest, err := t.run()
 	if err != nil {
 		return digest, err
-	}
-	if t.refused {
-		b.r.noClones.Store(true)
 	}
 	// Before anything is published: what was read is one version, or a prefix
 	// of what is still being written, if that was allowed.

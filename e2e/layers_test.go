@@ -38,6 +38,8 @@ var modules = map[string]string{
 	"golang.org/x/term":             "whether the console is a terminal, and how wide",
 	"github.com/vbauerster/mpb/v8":  "the live line of a long pass",
 	"github.com/mattn/go-runewidth": "how many columns a name takes on the console",
+	"google.golang.org/grpc":        "calls to a replica on another machine",
+	"google.golang.org/protobuf":    "the messages of those calls",
 	"github.com/zeebo/blake3":       "a digest as quick as the disk",
 }
 

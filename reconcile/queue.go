@@ -92,6 +92,7 @@ const (
 	isReady itemState = iota
 	isDelayed
 	isParked
+	isCrowded // waits for a place among the big ones
 	isRunning
 )
 
@@ -224,7 +225,7 @@ func (q *queue) takeFrom(line []*item, share int, batch []*item) (rest, taken []
 			return line[n:], batch
 		case q.park(it):
 		case it.big && q.bigRunning >= q.bigLimit:
-			it.state = isParked
+			it.state = isCrowded
 			q.bigWaiting = append(q.bigWaiting, it)
 		default:
 			q.start(it)
@@ -238,21 +239,32 @@ func (q *queue) takeFrom(line []*item, share int, batch []*item) (rest, taken []
 	return line[n:], batch
 }
 
-// park puts it aside when a path above or below it runs.
+// park puts it aside when something is in its way.
 func (q *queue) park(it *item) bool {
-	blocker := it.path
-	blocked := q.below[it.path] > 0
-	for p := it.path; p != tree.Root && !blocked; {
-		p = p.Parent()
-		if above, ok := q.items[p]; ok && above.state == isRunning {
-			blocker, blocked = p, true
-		}
-	}
+	blocker, blocked := q.blocker(it.path)
 	if blocked {
 		it.state = isParked
 		q.parked[blocker] = append(q.parked[blocker], it)
 	}
 	return blocked
+}
+
+// blocker returns the path that has to end before path may run, path itself
+// for all that is below it: one above or below that runs, or one above that
+// has its turn next, for else there might always be something running below
+// that. But nothing waits for a folder that waits for a big file.
+func (q *queue) blocker(path tree.Path) (tree.Path, bool) {
+	if q.below[path] > 0 {
+		return path, true
+	}
+	for p := path; p != tree.Root; {
+		p = p.Parent()
+		above, ok := q.items[p]
+		if ok && (above.state == isRunning || above.state == isParked && q.bigRunning == 0) {
+			return p, true
+		}
+	}
+	return "", false
 }
 
 func (q *queue) start(it *item) {
@@ -366,10 +378,10 @@ func (q *queue) claim(path tree.Path) *item {
 	if !ok || it.state != isDelayed {
 		return nil
 	}
-	heap.Remove(&q.delayed, it.index)
-	if q.park(it) {
+	if _, blocked := q.blocker(path); blocked {
 		return nil
 	}
+	heap.Remove(&q.delayed, it.index)
 	q.start(it)
 	return it
 }

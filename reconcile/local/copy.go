@@ -85,7 +85,7 @@ func (t *transfer) small() (d tree.Digest, err error) {
 	buf := buffer[:t.size]
 	if t.size > 0 {
 		if err := readAll(t.from, buf, 0); err != nil {
-			return d, fmt.Errorf("read: %w", err)
+			return d, err
 		}
 	}
 	if t.hash {
@@ -161,7 +161,7 @@ func (t *transfer) digest() (d tree.Digest, err error) {
 			continue
 		}
 		if err := readAll(t.to, buffer[:n], offset); err != nil {
-			return d, fmt.Errorf("read: %w", err)
+			return d, err
 		}
 		h.Write(buffer[:n])
 	}
@@ -176,7 +176,7 @@ func (t *transfer) eachData(f func(start, end int64) error) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("find data: %w", err)
+			return err
 		}
 		if end = min(end, t.size); start >= end {
 			return nil
@@ -213,7 +213,7 @@ func (t *transfer) ranged(behind *at.File, start, end int64) error {
 		}
 		buf := buffer[:min(piece, end-start)]
 		if err := readAll(t.from, buf, start); err != nil {
-			return fmt.Errorf("read: %w", err)
+			return err
 		}
 		if _, err := t.to.WriteAt(buf, start); err != nil {
 			return err
@@ -265,9 +265,7 @@ func (t *transfer) feed(pieces chan<- hashPiece) error {
 			// Pieces end where blocks do: a whole block is hashed at once.
 			p := hashPiece{buffer: buffers.Get().(*[piece]byte), n: int(min(end-at, piece-at%piece))}
 			err := readAll(t.from, p.buffer[:p.n], at)
-			if err != nil {
-				err = fmt.Errorf("read: %w", err)
-			} else {
+			if err == nil {
 				_, err = t.to.WriteAt(p.buffer[:p.n], at)
 			}
 			if err != nil {

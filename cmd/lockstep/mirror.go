@@ -20,6 +20,10 @@ import (
 // mirror carries out "lockstep SOURCE REPLICA": it opens everything, runs until
 // it is told to stop (or for one pass), and closes everything.
 func mirror(ctx context.Context, s settings, stdout io.Writer) error {
+	ctx, stopped := untilSignal(ctx)
+	defer stopped()
+	requested, release := passRequests()
+	defer release()
 	p, err := admit(&s)
 	if err != nil {
 		return err
@@ -34,19 +38,20 @@ func mirror(ctx context.Context, s settings, stdout io.Writer) error {
 	defer log.Close()
 	crashTo(p.logFile)
 
-	showing, hide := context.WithCancel(ctx)
+	showing, hide := context.WithCancel(context.WithoutCancel(ctx)) // the last record is shown too
 	var shown sync.WaitGroup
 	shown.Go(func() { live.Run(showing) })
 	defer shown.Wait()
 	defer hide()
-	return mirrorPair(ctx, s, p, console{log, live, isTerminal(stdout)})
+	return mirrorPair(ctx, s, p, surroundings{log, live, isTerminal(stdout), requested})
 }
 
-// console is what a run tells on.
-type console struct {
-	log      *logging.Log
-	live     *logging.Live
-	terminal bool
+// surroundings are what a run tells on, and what asks it for passes.
+type surroundings struct {
+	log       *logging.Log
+	live      *logging.Live
+	terminal  bool
+	requested <-chan os.Signal
 }
 
 func isTerminal(w io.Writer) bool {
@@ -55,7 +60,7 @@ func isTerminal(w io.Writer) bool {
 }
 
 // mirrorPair opens both folders and mirrors.
-func mirrorPair(ctx context.Context, s settings, p pair, c console) error {
+func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error {
 	source, err := local.OpenSource(p.source)
 	if err != nil {
 		return &ending{code: exitUsage, what: err.Error(), hint: "name a folder that can be read"}
@@ -67,24 +72,24 @@ func mirrorPair(ctx context.Context, s settings, p pair, c console) error {
 	}
 	defer replica.Close()
 
-	c.log.Start(logging.Start{
+	out.log.Start(logging.Start{
 		Version: version(), Source: p.source, Replica: p.replica, LogFile: p.logFile, Settings: s.inForce(),
 	})
 	if p.noLogFile != "" {
-		c.log.Notice(logging.Notice{Class: "no_log_file", Text: p.noLogFile, Remedy: "name one with --log-file"})
+		out.log.Notice(logging.Notice{Class: "no_log_file", Text: p.noLogFile, Remedy: "name one with --log-file"})
 	}
 	if replica.Created() {
-		c.log.Acted(logging.Acted{Action: "create", Path: "", Kind: "folder", Cause: logging.CausePass})
+		out.log.Acted(logging.Acted{Action: "create", Path: "", Kind: "folder", Cause: logging.CausePass})
 	}
-	told := &observer{log: c.log, began: time.Now()}
+	told := &observer{log: out.log, began: time.Now()}
 	m := reconcile.New(source, replica, reconcile.Options{
 		Interval: s.interval, Workers: s.workers, Method: s.method, Patience: patience(s.debounce),
-		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: c.terminal, Observer: told,
+		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: out.terminal, Observer: told,
 	})
 	if s.once {
-		return mirrorOnce(ctx, m, told, c)
+		return mirrorOnce(ctx, m, told, out)
 	}
-	return mirrorOn(ctx, m, told, followed{s, p, c})
+	return mirrorOn(ctx, m, told, followed{s, p, out})
 }
 
 // patience is how long a path that is gone may take to turn up elsewhere: both
@@ -101,13 +106,11 @@ func replicaEnding(err error) error {
 }
 
 // mirrorOnce makes one pass.
-func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, c console) error {
-	ctx, stopped := untilSignal(ctx)
-	defer stopped()
+func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, out surroundings) error {
 	ending, end := context.WithCancel(ctx)
 	var line sync.WaitGroup
-	if c.terminal {
-		line.Go(func() { keepLine(ending, m, nil, c.live) })
+	if out.terminal {
+		line.Go(func() { keepLine(ending, m, nil, out.live) })
 	}
 	report, err := m.Once(ctx)
 	end()
@@ -117,7 +120,7 @@ func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, c cons
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		c.log.Failed(err, "")
+		out.log.Failed(err, "")
 		return failed(err)
 	}
 	return onceEnding(report)
@@ -136,31 +139,37 @@ func onceEnding(r reconcile.Report) error {
 
 // followed is what a mirror that goes on needs to know.
 type followed struct {
-	s settings
-	p pair
-	c console
+	s   settings
+	p   pair
+	out surroundings
 }
 
 // mirrorOn watches first, then makes a pass, then follows.
 func mirrorOn(ctx context.Context, m *reconcile.Mirror, told *observer, f followed) error {
-	ctx, stopped := untilSignal(ctx)
-	defer stopped()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	stopAsking := onRequest(func() { m.RequestPass(reconcile.OnRequest) })
-	defer stopAsking()
 
 	w := watcher.New(f.p.source, watcher.Options{Quiet: f.s.debounce})
 	ready := make(chan struct{})
 	var rooms sync.WaitGroup
 	rooms.Go(func() {
-		if err := w.Run(ctx, &sink{mirror: m, log: f.c.log, ready: ready}); err != nil {
+		if err := w.Run(ctx, &sink{mirror: m, log: f.out.log, ready: ready}); err != nil {
 			end(err)
 		}
 	})
-	if f.c.terminal {
-		rooms.Go(func() { keepLine(ctx, m, w, f.c.live) })
+	if f.out.terminal {
+		rooms.Go(func() { keepLine(ctx, m, w, f.out.live) })
 	}
+	rooms.Go(func() {
+		for {
+			select {
+			case <-f.out.requested:
+				m.RequestPass(reconcile.OnRequest)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
 	rooms.Go(func() {
 		select {
 		case <-ready:
@@ -173,7 +182,7 @@ func mirrorOn(ctx context.Context, m *reconcile.Mirror, told *observer, f follow
 	rooms.Wait()
 	told.stopped(m)
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		f.c.log.Failed(err, "")
+		f.out.log.Failed(err, "")
 		return failed(err)
 	}
 	return nil

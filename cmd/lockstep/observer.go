@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,7 @@ func (o *observer) PassDone(r reconcile.Report) {
 		done.Digest = r.Digest.String()
 	}
 	o.log.PassDone(done)
+	debug.FreeOSMemory() // what a pass needed is not needed until the next one
 }
 
 func (o *observer) Held(h reconcile.Hold) {

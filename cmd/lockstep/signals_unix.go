@@ -12,23 +12,10 @@ import (
 // sends.
 var stopSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
-// onRequest calls ask at every SIGUSR1 until stop is called.
-func onRequest(ask func()) (stop func()) {
-	signals := make(chan os.Signal, 1)
+// passRequests receives when SIGUSR1 asks for a pass, until release. To be
+// called early: a signal that nobody receives ends the process.
+func passRequests() (requested <-chan os.Signal, release func()) {
+	signals := make(chan os.Signal, 1) // more requests than one are one
 	signal.Notify(signals, syscall.SIGUSR1)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-signals:
-				ask()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-	}
+	return signals, func() { signal.Stop(signals) }
 }

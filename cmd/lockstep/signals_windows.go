@@ -5,5 +5,5 @@ import "os"
 // stopSignals end a mirror cleanly; Windows has Ctrl-C and no other.
 var stopSignals = []os.Signal{os.Interrupt}
 
-// onRequest has no signal to wait for here.
-func onRequest(func()) (stop func()) { return func() {} }
+// passRequests has no signal to wait for here.
+func passRequests() (requested <-chan os.Signal, release func()) { return nil, func() {} }

@@ -2,9 +2,12 @@ package reconcile_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -63,4 +66,108 @@ func tell(t *rapid.T, r *rig, paths []string) []string {
 	n := rapid.IntRange(1, len(mixed)).Draw(t, "told")
 	r.mirror.Dirty(mixed[:n], reconcile.ByWatch)
 	return append([]string(nil), mixed[n:]...)
+}
+
+// Dirty paths may be lost on the way. A pass repairs what that left.
+func TestAPassRepairsWhatEventsMissed(t *testing.T) {
+	base := t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
+		dir := scratch(t, base)
+		defer os.RemoveAll(dir)
+		r := newRig(rt, dir, reconcile.Options{})
+		defer r.close()
+		w := newWorld(rt, r.source, filepath.Join(dir, "outside"))
+		r.serve(func(ctx context.Context) {
+			r.pass(ctx)
+			for range rapid.IntRange(1, 12).Draw(rt, "operations") {
+				dirty := w.step()
+				if rapid.Bool().Draw(rt, w.label("told")) {
+					tell(rt, r, dirty)
+				}
+			}
+			// The pass meets events that are still being worked off.
+			r.pass(ctx)
+			r.idle(ctx)
+			r.wantEqual("after a pass")
+			r.wantProof(ctx)
+		})
+	})
+}
+
+// Whoever tampers with the replica, one pass makes it equal again, and what
+// lies outside of it is not touched.
+func TestAPassRepairsATamperedReplica(t *testing.T) {
+	base := t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
+		dir := scratch(t, base)
+		defer os.RemoveAll(dir)
+		r := newRig(rt, dir, reconcile.Options{})
+		defer r.close()
+		newWorld(rt, r.source, filepath.Join(dir, "outside"))
+		r.once()
+		trap := filepath.Join(dir, "trap")
+		for _, name := range names {
+			put(rt, filepath.Join(trap, name), "outside")
+			put(rt, filepath.Join(trap, "folder", name), "outside")
+		}
+		tamperer := &world{T: rt, root: r.replica, outside: filepath.Join(dir, "tampered"), count: 1000}
+		must(rt, os.MkdirAll(tamperer.outside, 0o755))
+		for range rapid.IntRange(1, 8).Draw(rt, "tamperings") {
+			if rapid.Bool().Draw(rt, tamperer.label("trap")) {
+				tamperer.setTrap(trap)
+			} else {
+				tamperer.step()
+			}
+		}
+		untouched := snapshot(rt, trap)
+		source := snapshot(rt, r.source)
+
+		first := r.once()
+		r.wantEqual("after a pass over a tampered replica")
+		second := r.once()
+		if second.Drift != 0 || !first.Equal || first.Digest != second.Digest {
+			rt.Fatalf("first %+v\nsecond %+v", first, second)
+		}
+		if differ := differences(source, snapshot(rt, r.source)); len(differ) > 0 {
+			rt.Fatalf("the source was touched: %q", differ)
+		}
+		// Only the number of names may change: planted ones are gone.
+		for path, was := range untouched {
+			now := snapshot(rt, trap)[path]
+			if was, _, _ = strings.Cut(was, " names"); !strings.HasPrefix(now, was) {
+				rt.Fatalf("outside, %q was touched:\nwas %s\nis  %s", path, was, now)
+			}
+		}
+	})
+}
+
+// setTrap plants a way out of the tree.
+func (w *world) setTrap(trap string) {
+	w.count++
+	switch rapid.SampledFrom([]string{"link to a folder", "link to a file", "hard link"}).Draw(w.T, w.label("trap")) {
+	case "link to a folder":
+		if path := w.pick("folder", isFolder); path != "" {
+			w.must(os.Rename(w.on(path), filepath.Join(w.outside, fmt.Sprint(w.count))))
+			w.must(os.Symlink(filepath.Join(trap, "folder"), w.on(path)))
+		}
+	case "link to a file":
+		if path := w.pick("file", isFile); path != "" {
+			w.must(os.Remove(w.on(path)))
+			w.must(os.Symlink(filepath.Join(trap, names[0]), w.on(path)))
+		}
+	case "hard link":
+		path := w.pick("file", isFile)
+		if path == "" {
+			return
+		}
+		info, err := os.Stat(w.on(path))
+		w.must(err)
+		w.must(os.Remove(w.on(path)))
+		planted := filepath.Join(trap, rapid.SampledFrom(names).Draw(w.T, w.label("planted")))
+		w.must(os.Link(planted, w.on(path)))
+		if rapid.Bool().Draw(w.T, w.label("alike")) { // down to the last attribute but the content
+			w.must(os.Chmod(planted, info.Mode().Perm()))
+			w.must(os.Chtimes(planted, time.Time{}, info.ModTime()))
+		}
+	}
 }

@@ -143,6 +143,13 @@ func (p *pass) run(ctx context.Context) error {
 	if err := m.checkReplica(); err != nil {
 		return err
 	}
+	if p.visit == nil {
+		// Workers may carry out by and by what they saw before; after that
+		// they look again.
+		for _, path := range m.queue.runningPaths() {
+			p.follow(path, dirt{cause: ByPass}, nil, nil)
+		}
+	}
 	if m.o.CountAhead {
 		counting, stop := context.WithCancel(ctx)
 		var counter sync.WaitGroup

@@ -420,6 +420,19 @@ func (q *queue) waitIdle(ctx context.Context) error {
 	return nil
 }
 
+// runningPaths returns the paths that workers are at.
+func (q *queue) runningPaths() []tree.Path {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var running []tree.Path
+	for path, it := range q.items {
+		if it.state == isRunning {
+			running = append(running, path)
+		}
+	}
+	return running
+}
+
 // busy returns how many paths run or wait for their turn; those that wait out
 // a pause are not counted.
 func (q *queue) busy() int {

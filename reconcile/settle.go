@@ -40,7 +40,7 @@ func (p *pass) track(ctx context.Context, path tree.Path, d dirt, leaf func(tree
 }
 
 // follow makes path dirty, and the pass wait for what becomes of it. ended, if
-// not nil, is called then.
+// not nil, is called then; else the path counts as drift only if it was.
 func (p *pass) follow(path tree.Path, d dirt, leaf func(tree.Digest), ended func()) {
 	p.mu.Lock()
 	p.open++
@@ -49,6 +49,11 @@ func (p *pass) follow(path tree.Path, d dirt, leaf func(tree.Digest), ended func
 	d.done = append(d.done, func(v verdict) {
 		if leaf != nil {
 			leaf(p.leafOf(path, v))
+		}
+		if ended == nil && (v.result != settled || v.did != tree.None) && v.result != absent {
+			p.mu.Lock()
+			p.report.Drift++
+			p.mu.Unlock()
 		}
 		p.workedOff(v)
 		if ended != nil {

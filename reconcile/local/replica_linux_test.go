@@ -347,7 +347,7 @@ func TestAnyTreeOverAnyTree(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 30 {
+	for range 12 {
 		grow(t, random, source, 3)
 		if random.IntN(2) == 0 {
 			grow(t, random, replica, 3)
@@ -382,7 +382,7 @@ func grow(t *testing.T, random *rand.Rand, folder string, depth int) {
 				grow(t, random, path, depth-1)
 			}
 		case 4:
-			ok(t, os.WriteFile(path, make([]byte, random.IntN(1<<22)), 0o600))
+			ok(t, os.WriteFile(path, make([]byte, random.IntN(1<<21)), 0o600))
 		default:
 			ok(t, os.WriteFile(path, []byte(fmt.Sprint(random.IntN(3))), 0o644))
 		}

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
 )
 
 // TestPlantedSymlinks holds that nothing is done through symlinks that somebody
@@ -149,4 +151,55 @@ func TestDeepFolders(t *testing.T) {
 	if entries, err := os.ReadDir(replica); err != nil || len(entries) != 1 {
 		t.Errorf("left: %v, %v", entries, err)
 	}
+}
+
+// TestSymlinkRace lets somebody swap a folder of the replica for a symlink to
+// the outside again and again while everything is done in it.
+func TestSymlinkRace(t *testing.T) {
+	s, source, r, replica := sourceAndReplica(t)
+	write(t, source+"/folder/file", "new")
+	write(t, source+"/folder/below/file", "new")
+	equal(t, s, r)
+	outside := t.TempDir()
+	write(t, outside+"/file", "outside")
+	write(t, outside+"/extra/file", "outside")
+	write(t, outside+"/below/file", "outside")
+	ok(t, os.Symlink(outside, replica+"/link"))
+	before := treetest.Peek(outside).Tree(t)
+
+	ctx, stop := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer stop()
+	swapped := make(chan int)
+	go func() { // ends with ctx
+		n := 0
+		for ; ctx.Err() == nil; n++ {
+			os.Rename(replica+"/folder", replica+"/aside")
+			os.Rename(replica+"/link", replica+"/folder")
+			os.Rename(replica+"/folder", replica+"/link")
+			os.Rename(replica+"/aside", replica+"/folder")
+		}
+		swapped <- n
+	}()
+	f := folderOf(t, s, "folder")
+	want, err := f.Look("file")
+	ok(t, err)
+	open := func() (tree.Content, error) { return f.Open("file") }
+	rounds, failed := 0, 0
+	for ; ctx.Err() == nil; rounds++ {
+		for _, out := range r.Apply(context.Background(), []tree.Action{
+			{Kind: tree.Update, Path: "folder/file", Want: want, Over: tree.File, Open: open},
+			{Kind: tree.Copy, Path: "folder/extra/file", Want: want, Over: tree.File, Open: open},
+			{Kind: tree.Create, Path: "folder/extra", Want: tree.Entry{Kind: tree.Folder, Mode: 0o700}},
+			{Kind: tree.Metadata, Path: "folder/below/file", Want: want},
+			{Kind: tree.Remove, Path: "folder/extra", Over: tree.Folder},
+			{Kind: tree.Remove, Path: "folder/file", Over: tree.File},
+			{Kind: tree.Copy, Path: "folder/file", Want: want, Open: open},
+		}) {
+			if out.Err != nil {
+				failed++
+			}
+		}
+	}
+	t.Logf("%d rounds with %d refusals, %d swaps", rounds, failed, <-swapped)
+	treetest.Peek(outside).Want(t, before)
 }

@@ -29,7 +29,10 @@ func (b *batch) stage(i int) (temp string, err error) {
 	out.Entry = content.Entry()
 	out.Entry.Name = a.Path.Name()
 	want, _ := b.r.traits.Project(out.Entry)
-	out.Did, out.Differed = a.Kind, tree.OfExistence
+	out.Did, out.Differed = tree.Copy, tree.OfExistence
+	if a.Over == tree.File {
+		out.Did = tree.Update
+	}
 	if a.Over != tree.Absent {
 		done, err := b.settleInPlace(f, i, content, want)
 		if done || err != nil {

@@ -1,0 +1,185 @@
+package reconcile_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lockstep/reconcile"
+)
+
+// linkChanges are changes to a source in which a/1, a/2 and b/3 are one file
+// and other is another one. Each returns what a watch tells.
+var linkChanges = map[string]func(t *testing.T, r *rig) []string{
+	"another name": func(t *testing.T, r *rig) []string {
+		must(t, os.Link(r.in("a/2"), r.in("b/4")))
+		return []string{"b/4"}
+	},
+	"first name of a single file": func(t *testing.T, r *rig) []string {
+		must(t, os.Link(r.in("other"), r.in("a/other")))
+		return []string{"a/other"}
+	},
+	"leader removed": func(t *testing.T, r *rig) []string {
+		must(t, os.Remove(r.in("a/1")))
+		return []string{"a/1"}
+	},
+	"all but one removed": func(t *testing.T, r *rig) []string {
+		must(t, os.Remove(r.in("a/1")))
+		must(t, os.Remove(r.in("b/3")))
+		return []string{"b/3", "a/1"}
+	},
+	"all removed": func(t *testing.T, r *rig) []string {
+		must(t, os.RemoveAll(r.in("a")))
+		must(t, os.RemoveAll(r.in("b")))
+		return []string{"a/1", "a/2", "a", "b/3", "b"}
+	},
+	"edited through the first name": func(t *testing.T, r *rig) []string { r.write("a/1", "longer than before"); return []string{"a/1"} },
+	"edited through the last name":  func(t *testing.T, r *rig) []string { r.write("b/3", "longer than before"); return []string{"b/3"} },
+	"edited, same size":             func(t *testing.T, r *rig) []string { r.write("b/3", "tnetnoc"); return []string{"b/3"} },
+	"mode through the last name": func(t *testing.T, r *rig) []string {
+		must(t, os.Chmod(r.in("b/3"), 0o600))
+		return []string{"b/3"}
+	},
+	"edited and that name removed": func(t *testing.T, r *rig) []string {
+		r.write("b/3", "longer than before")
+		must(t, os.Remove(r.in("b/3")))
+		return []string{"b/3"}
+	},
+	"split by a saver": func(t *testing.T, r *rig) []string {
+		r.write("a/temp", "new version")
+		must(t, os.Rename(r.in("a/temp"), r.in("a/1")))
+		return []string{"a/temp", "a/1"}
+	},
+	"split, content kept": func(t *testing.T, r *rig) []string {
+		info, err := os.Stat(r.in("a/2"))
+		must(t, err)
+		r.write("a/temp", "content")
+		must(t, os.Chtimes(r.in("a/temp"), info.ModTime(), info.ModTime()))
+		must(t, os.Rename(r.in("a/temp"), r.in("a/2")))
+		return []string{"a/2", "a/temp"}
+	},
+	"two groups merged": func(t *testing.T, r *rig) []string {
+		must(t, os.Link(r.in("other"), r.in("twin")))
+		must(t, os.Remove(r.in("a/1")))
+		must(t, os.Link(r.in("other"), r.in("a/1")))
+		return []string{"a/1", "twin"}
+	},
+	"names swapped between groups": func(t *testing.T, r *rig) []string {
+		must(t, os.Rename(r.in("other"), r.in("aside")))
+		must(t, os.Rename(r.in("a/1"), r.in("other")))
+		must(t, os.Rename(r.in("aside"), r.in("a/1")))
+		return []string{"a/1", "other", "aside"}
+	},
+	"folder with a name renamed": func(t *testing.T, r *rig) []string {
+		must(t, os.Rename(r.in("a"), r.in("z")))
+		return []string{"a", "z", "z/1", "z/2"}
+	},
+	"linked from outside": func(t *testing.T, r *rig) []string {
+		must(t, os.Link(r.in("other"), filepath.Join(filepath.Dir(r.source), "outside")))
+		return []string{"other"}
+	},
+	"moved in from outside": func(t *testing.T, r *rig) []string {
+		outside := filepath.Join(filepath.Dir(r.source), "outside")
+		must(t, os.Link(r.in("b/3"), outside))
+		must(t, os.Rename(outside, r.in("moved")))
+		return []string{"moved"}
+	},
+}
+
+func linked(t *testing.T) *rig {
+	r := setUp(t, reconcile.Options{})
+	r.write("a/1", "content", "b/x", "x", "other", "another file", "kept", "")
+	must(t, os.Link(r.in("a/1"), r.in("a/2")))
+	must(t, os.Link(r.in("a/1"), r.in("b/3")))
+	return r
+}
+
+func TestHardLinks(t *testing.T) {
+	for name, change := range linkChanges {
+		t.Run(name+", by events", func(t *testing.T) {
+			r := linked(t)
+			r.served(func(ctx context.Context) {
+				r.wantEqual("at first")
+				r.dirty(ctx, change(t, r)...)
+				r.wantEqual("after events")
+				r.wantProof(ctx)
+			})
+		})
+		t.Run(name+", by events of a fresh mirror", func(t *testing.T) {
+			r := linked(t)
+			r.once()
+			r.renew()
+			r.serve(func(ctx context.Context) {
+				r.dirty(ctx, change(t, r)...)
+				r.pass(ctx)
+				r.wantEqual("after events and a pass")
+			})
+		})
+		t.Run(name+", by a pass", func(t *testing.T) {
+			r := linked(t)
+			r.once()
+			change(t, r)
+			r.once()
+			r.wantEqual("after a pass")
+			if report := r.once(); report.Drift != 0 || !report.Equal {
+				t.Errorf("second pass: %+v", report)
+			}
+		})
+	}
+}
+
+// Names that somebody planted in the replica are parted again, and what they
+// lead to keeps what it holds.
+func TestPlantedLinks(t *testing.T) {
+	plants := map[string]func(t *testing.T, r *rig, outside string){
+		"to another file of the replica": func(t *testing.T, r *rig, _ string) {
+			must(t, os.Remove(r.at("b/x")))
+			must(t, os.Link(r.at("other"), r.at("b/x")))
+		},
+		"between two groups": func(t *testing.T, r *rig, _ string) {
+			must(t, os.Remove(r.at("a/1")))
+			must(t, os.Link(r.at("other"), r.at("a/1")))
+		},
+		"to the outside": func(t *testing.T, r *rig, outside string) {
+			must(t, os.Remove(r.at("other")))
+			must(t, os.Link(outside, r.at("other")))
+		},
+		"from the outside": func(t *testing.T, r *rig, outside string) {
+			must(t, os.Remove(outside))
+			must(t, os.Link(r.at("other"), outside))
+		},
+		"from the outside to a group": func(t *testing.T, r *rig, outside string) {
+			must(t, os.Remove(outside))
+			must(t, os.Link(r.at("a/2"), outside))
+		},
+		"an additional name": func(t *testing.T, r *rig, _ string) { must(t, os.Link(r.at("a/2"), r.at("a/0"))) },
+		"a name parted": func(t *testing.T, r *rig, _ string) {
+			must(t, os.Remove(r.at("a/1")))
+			put(t, r.at("a/1"), "content")
+		},
+	}
+	for name, plant := range plants {
+		t.Run(name, func(t *testing.T) {
+			r := linked(t)
+			outside := filepath.Join(filepath.Dir(r.source), "outside")
+			put(t, outside, "another file")
+			r.once()
+			plant(t, r, outside)
+			before := read(t, outside)
+			if report := r.once(); report.Drift == 0 || !report.Equal {
+				t.Errorf("first pass: %+v", report)
+			}
+			r.wantEqual("after a pass")
+			if report := r.once(); report.Drift != 0 || !report.Equal {
+				t.Errorf("second pass: %+v", report)
+			}
+			r.write("other", "edited", "a/1", "edited too")
+			r.once()
+			r.wantEqual("after an edit")
+			if now := read(t, outside); now != before {
+				t.Errorf("outside now holds %q", now)
+			}
+		})
+	}
+}

@@ -1,0 +1,165 @@
+package reconcile_test
+
+import (
+	"context"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"lockstep/reconcile"
+)
+
+// did fails unless exactly this was done since it was last asked, but for
+// times of folders.
+func (r *rig) did(want ...string) {
+	r.Helper()
+	slices.Sort(want)
+	if got := r.log.acts(); !slices.Equal(got, want) {
+		r.Errorf("did %q, want %q", got, want)
+	}
+}
+
+// served runs body beside the workers after a first pass.
+func (r *rig) served(body func(context.Context)) {
+	r.Helper()
+	r.serve(func(ctx context.Context) {
+		r.pass(ctx)
+		r.log.acts()
+		body(ctx)
+	})
+}
+
+var renames = map[string]struct {
+	from, to string
+	dirty    []string // as a watch tells it: what appeared is listed
+}{
+	"file":                   {"folder/file", "folder/renamed", []string{"folder/file", "folder/renamed"}},
+	"file to another folder": {"folder/file", "file", []string{"file", "folder/file"}},
+	"folder":                 {"folder", "renamed", []string{"folder", "renamed", "renamed/file", "renamed/sub", "renamed/sub/file"}},
+	"folder, new name first": {"folder", "renamed", []string{"renamed/sub/file", "renamed/sub", "renamed/file", "renamed", "folder"}},
+	"folder into another":    {"folder", "other/deep", []string{"folder", "other/deep", "other/deep/file", "other/deep/sub", "other/deep/sub/file"}},
+}
+
+func renamed(from, to string) string {
+	return "rename " + from + " -> " + to
+}
+
+func filled(t *testing.T) *rig {
+	r := setUp(t, reconcile.Options{Patience: 200 * time.Millisecond})
+	r.write("folder/file", "one", "folder/sub/file", "two", "other/file", "three")
+	return r
+}
+
+func TestRenames(t *testing.T) {
+	for name, c := range renames {
+		t.Run(name+" by events", func(t *testing.T) {
+			r := filled(t)
+			r.served(func(ctx context.Context) {
+				must(t, os.Rename(r.in(c.from), r.in(c.to)))
+				r.dirty(ctx, c.dirty...)
+				r.did(renamed(c.from, c.to))
+				r.wantEqual("after a rename")
+				r.wantProof(ctx)
+			})
+		})
+		t.Run(name+" by a pass", func(t *testing.T) {
+			r := filled(t)
+			r.served(func(ctx context.Context) {
+				must(t, os.Rename(r.in(c.from), r.in(c.to)))
+				// The pass may copy: removals come last in it.
+				if report := r.pass(ctx); report.Drift == 0 || !report.Equal {
+					t.Errorf("report %+v", report)
+				}
+				r.wantEqual("after a rename")
+				r.wantProof(ctx)
+			})
+		})
+	}
+}
+
+func TestFolderRenamedAndChangedAtOnce(t *testing.T) {
+	changes := map[string]func(r *rig) []string{
+		"rewritten, same size": func(r *rig) []string {
+			r.write("renamed/file", "eno")
+			return nil
+		},
+		"file added": func(r *rig) []string { r.write("renamed/sub/new", "new"); return []string{"renamed/sub/new"} },
+		"file removed": func(r *rig) []string {
+			must(r, os.Remove(r.in("renamed/sub/file")))
+			return []string{"renamed/sub/file"}
+		},
+		"folder removed": func(r *rig) []string {
+			must(r, os.RemoveAll(r.in("renamed/sub")))
+			return []string{"renamed/sub", "renamed/sub/file"}
+		},
+		"old name taken by a file":   func(r *rig) []string { r.write("folder", "file"); return nil },
+		"old name taken by a folder": func(r *rig) []string { r.write("folder/file", "another"); return []string{"folder/file"} },
+		"renamed on": func(r *rig) []string {
+			must(r, os.Rename(r.in("renamed"), r.in("on")))
+			return []string{"on", "on/file", "on/sub", "on/sub/file"}
+		},
+	}
+	for name, change := range changes {
+		for _, told := range []string{"at once", "later"} {
+			t.Run(name+", told "+told, func(t *testing.T) {
+				r := filled(t)
+				r.served(func(ctx context.Context) {
+					must(t, os.Rename(r.in("folder"), r.in("renamed")))
+					first := []string{"folder", "renamed", "renamed/file", "renamed/sub", "renamed/sub/file"}
+					then := change(r)
+					if told == "at once" {
+						r.dirty(ctx, append(first, then...)...)
+					} else {
+						r.dirty(ctx, first...)
+						r.dirty(ctx, then...)
+					}
+					r.wantEqual("after both")
+					r.wantProof(ctx)
+				})
+			})
+		}
+	}
+}
+
+// Files that no signature tells apart may be taken for one another: what
+// follows the guess compares.
+func TestTwinsAreComparedAfterARename(t *testing.T) {
+	for _, how := range []string{"events", "pass"} {
+		t.Run("by "+how, func(t *testing.T) {
+			r := setUp(t, reconcile.Options{Patience: 200 * time.Millisecond})
+			r.write("a", "content A", "b", "content B", "c", "content C", "f/a", "content D")
+			stamp := time.Unix(1e9, 5)
+			for _, name := range []string{"a", "b", "c", "f/a"} {
+				must(t, os.Chtimes(r.in(name), stamp, stamp))
+			}
+			r.served(func(ctx context.Context) {
+				must(t, os.Rename(r.in("a"), r.in("x")))
+				must(t, os.Rename(r.in("b"), r.in("y")))
+				must(t, os.Rename(r.in("f/a"), r.in("f/z")))
+				must(t, os.Remove(r.in("c")))
+				if how == "events" {
+					r.dirty(ctx, "y", "x", "f/z", "c", "b", "a", "f/a")
+				} else {
+					r.pass(ctx)
+				}
+				r.wantEqual("after renames of twins")
+				r.wantProof(ctx)
+			})
+		})
+	}
+}
+
+func TestChainOfRenames(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	r.write("a/f", "1", "b/f", "2", "c/f", "3")
+	r.served(func(ctx context.Context) {
+		// a -> b -> c -> a, in a ring
+		for _, step := range [][2]string{{"c", "aside"}, {"b", "c"}, {"a", "b"}, {"aside", "a"}} {
+			must(t, os.Rename(r.in(step[0]), r.in(step[1])))
+		}
+		r.dirty(ctx, "b", "b/f", "aside", "a", "a/f", "c", "c/f")
+		r.wantEqual("after a ring of renames")
+		r.wantProof(ctx)
+	})
+}

@@ -40,6 +40,8 @@ var modules = map[string]string{
 	"github.com/mattn/go-runewidth": "how many columns a name takes on the console",
 	"google.golang.org/grpc":        "calls to a replica on another machine",
 	"google.golang.org/protobuf":    "the messages of those calls",
+	"go.etcd.io/bbolt":              "what is kept on disk about the other machine's chunks",
+	"github.com/klauspost/compress": "compression between machines",
 	"github.com/zeebo/blake3":       "a digest as quick as the disk",
 }
 

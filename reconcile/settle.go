@@ -144,7 +144,7 @@ func (p *pass) settleRemovals(ctx context.Context) error {
 	p.mu.Lock()
 	removals := p.removals
 	p.removals = nil
-	entries := p.report.Compared + int64(len(removals))
+	compared := p.report.Compared
 	p.mu.Unlock()
 	count := int64(len(removals))
 	if p.m.guard.limited() {
@@ -160,7 +160,7 @@ func (p *pass) settleRemovals(ctx context.Context) error {
 			count += int64(n) - 1
 		}
 	}
-	ok, told := p.m.guard.allowPass(count, entries)
+	ok, told := p.m.guard.allowPass(count, compared+count)
 	p.m.tellHolds(told)
 	if !ok {
 		p.mu.Lock()

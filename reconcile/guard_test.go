@@ -1,0 +1,326 @@
+package reconcile_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+
+	"lockstep/reconcile"
+)
+
+func TestParseLimit(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		ok   bool
+	}{
+		{"0", true}, {"1", true}, {"9223372036854775807", true}, {"0%", true}, {"12.5%", true}, {"100%", true},
+		{"", false}, {"-1", false}, {"1.5", false}, {"9223372036854775808", false}, {"%", false}, {"-1%", false},
+		{"101%", false}, {"NaN%", false}, {"Inf%", false}, {"5 %", false}, {"five", false}, {"5%%", false}, {" 5", false},
+	} {
+		t.Run(fmt.Sprintf("%q", c.text), func(t *testing.T) {
+			l, err := reconcile.ParseLimit(c.text)
+			switch {
+			case (err == nil) != c.ok:
+				t.Errorf("limit %q, error %v", l, err)
+			case c.ok && l.String() != c.text:
+				t.Errorf("reads %q", l)
+			case !c.ok && l.String() != "":
+				t.Errorf("a limit of %q beside the error", l)
+			}
+		})
+	}
+}
+
+func FuzzParseLimit(f *testing.F) {
+	for _, seed := range []string{"0", "7", "12.5%", "1e1%", "-0%", "0x10", "1_0", "100%"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := reconcile.ParseLimit(text)
+		if err != nil {
+			return
+		}
+		again, err := reconcile.ParseLimit(l.String())
+		if err != nil || again != l {
+			t.Errorf("%q reads %q, which reads %q (%v)", text, l, again, err)
+		}
+	})
+}
+
+func limit(t *testing.T, text string) reconcile.Limit {
+	t.Helper()
+	l, err := reconcile.ParseLimit(text)
+	must(t, err)
+	return l
+}
+
+func wantHeld(t *testing.T, r *rig, want ...reconcile.HoldReason) {
+	t.Helper()
+	if got := r.log.reasons(); !slices.Equal(got, want) {
+		t.Errorf("held for %q, want %q", got, want)
+	}
+}
+
+// manyFiles fills a source with ten files in a folder, and one beside it.
+func manyFiles(t *testing.T, o reconcile.Options) *rig {
+	r := setUp(t, o)
+	r.write("kept", "kept")
+	for i := range 10 {
+		r.write(fmt.Sprint("many/", i), "content")
+	}
+	return r
+}
+
+func TestSourceEmptyAtFirst(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	put(t, r.at("file"), "of an earlier life")
+	report := r.once()
+	if !exists(r.at("file")) || report.Equal || report.Held != 1 {
+		t.Errorf("report %+v", report)
+	}
+	wantHeld(t, r, reconcile.SourceEmpty)
+
+	r.options.AllowEmptySource = true
+	if report = r.once(); exists(r.at("file")) || !report.Equal || report.Removed != 1 {
+		t.Errorf("allowed: report %+v", report)
+	}
+	wantHeld(t, r)
+}
+
+func TestBothEmpty(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	if report := r.once(); !report.Equal {
+		t.Errorf("report %+v", report)
+	}
+	wantHeld(t, r)
+}
+
+func TestSourceEmptiedWhileWatched(t *testing.T) {
+	for _, told := range []string{"every path", "one path, then a pass", "an overflow", "nothing"} {
+		t.Run(told, func(t *testing.T) {
+			r := manyFiles(t, reconcile.Options{})
+			r.served(func(ctx context.Context) {
+				for _, name := range []string{"kept", "many"} {
+					must(t, os.RemoveAll(r.in(name)))
+				}
+				switch told {
+				case "every path":
+					r.dirty(ctx, "kept", "many")
+				case "one path, then a pass":
+					r.dirty(ctx, "kept")
+					r.pass(ctx)
+				case "an overflow":
+					r.mirror.RequestPass(reconcile.OnOverflow)
+					r.pass(ctx)
+				case "nothing":
+					r.pass(ctx)
+					wantHeld(t, r, reconcile.SourceEmpty)
+					if !exists(r.at("many/3")) {
+						t.Error("removed what nobody saw being removed")
+					}
+					r.write("new", "new")
+					report := r.pass(ctx)
+					if len(r.log.released) != 1 || !report.Equal {
+						t.Errorf("no longer empty: released %v, report %+v", r.log.released, report)
+					}
+				}
+				r.wantEqual("in the end")
+			})
+		})
+	}
+}
+
+func TestSourceMissingAndBack(t *testing.T) {
+	for name, away := range map[string]func(t *testing.T, r *rig) func(){
+		"moved": func(t *testing.T, r *rig) func() {
+			must(t, os.Rename(r.source, r.source+".away"))
+			return func() { must(t, os.Rename(r.source+".away", r.source)) }
+		},
+		"replaced by a folder": func(t *testing.T, r *rig) func() {
+			must(t, os.Rename(r.source, r.source+".away"))
+			must(t, os.Mkdir(r.source, 0o755))
+			return func() {
+				must(t, os.RemoveAll(r.source))
+				must(t, os.Rename(r.source+".away", r.source))
+			}
+		},
+		"replaced by a file": func(t *testing.T, r *rig) func() {
+			must(t, os.Rename(r.source, r.source+".away"))
+			put(t, r.source, "file")
+			return func() {
+				must(t, os.Remove(r.source))
+				must(t, os.Rename(r.source+".away", r.source))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := manyFiles(t, reconcile.Options{})
+			r.served(func(ctx context.Context) {
+				full := snapshot(t, r.replica)
+				back := away(t, r)
+				r.mirror.Dirty([]string{"", "kept", "many", "many/3"}, reconcile.ByWatch)
+				_, _ = r.mirror.Pass(ctx, reconcile.AtInterval) // may fail: the source is missing
+				r.log.await(t, "a hold", func() bool { return len(r.log.held) > 0 })
+				if differ := differences(full, snapshot(t, r.replica)); name != "replaced by a folder" && len(differ) > 0 {
+					t.Errorf("the replica changed: %q", differ)
+				} else if !exists(r.at("many/3")) || !exists(r.at("kept")) {
+					t.Error("removed without a source")
+				}
+				back()
+				must(t, os.Remove(r.in("many/3")))
+				report := r.pass(ctx)
+				r.idle(ctx)
+				if len(r.log.released) == 0 || !report.Equal {
+					t.Errorf("back: released %v, report %+v", r.log.released, report)
+				}
+				r.wantEqual("when it is back")
+			})
+		})
+	}
+}
+
+func TestCopiesGoOnInAReplacedSource(t *testing.T) {
+	r := manyFiles(t, reconcile.Options{})
+	r.served(func(ctx context.Context) {
+		must(t, os.Rename(r.source, r.source+".away"))
+		r.write("new", "new")
+		r.pass(ctx)
+		wantHeld(t, r, reconcile.SourceReplaced)
+		if read(t, r.at("new")) != "new" || !exists(r.at("kept")) {
+			t.Error("copies do not go on, or removals do")
+		}
+	})
+}
+
+func TestMaxDelete(t *testing.T) {
+	for _, c := range []struct {
+		limit  string
+		remove []string
+		ok     bool
+	}{
+		{"3", []string{"many/1", "many/2", "many/3"}, true},
+		{"3", []string{"many/1", "many/2", "many/3", "many/4"}, false},
+		{"10", []string{"many"}, false}, // the folder counts
+		{"11", []string{"many"}, true},
+		{"0", []string{"kept"}, false},
+		{"25%", []string{"many/1", "many/2", "many/3"}, true}, // of twelve or thirteen
+		{"22%", []string{"many/1", "many/2", "many/3"}, false},
+		{"100%", []string{"many"}, true},
+	} {
+		for _, how := range []string{"pass", "events"} {
+			t.Run(fmt.Sprintf("%s allows %v %d by %s", c.limit, c.ok, len(c.remove), how), func(t *testing.T) {
+				r := manyFiles(t, reconcile.Options{MaxDelete: limit(t, c.limit)})
+				r.served(func(ctx context.Context) {
+					for _, name := range c.remove {
+						must(t, os.RemoveAll(r.in(name)))
+					}
+					r.write("new", "copies go on")
+					if how == "pass" {
+						r.pass(ctx)
+					} else {
+						r.dirty(ctx, append(c.remove, "new")...)
+					}
+					left := 0
+					for _, name := range c.remove {
+						if exists(r.at(name)) {
+							left++
+						}
+					}
+					if c.ok != (left == 0) || how == "pass" && !c.ok && left != len(c.remove) {
+						t.Errorf("%d of %d are left", left, len(c.remove))
+					}
+					if read(t, r.at("new")) != "copies go on" {
+						t.Error("copies do not go on")
+					}
+					if c.ok {
+						wantHeld(t, r)
+						return
+					}
+					wantHeld(t, r, reconcile.TooManyRemovals)
+					// What was removed comes back: nothing is left to hold.
+					for _, name := range c.remove {
+						if name != "many" {
+							r.write(name, "back")
+						}
+					}
+					if c.remove[0] != "many" {
+						report := r.pass(ctx)
+						r.wantEqual("after all came back")
+						if len(r.log.released) != 1 || !report.Equal {
+							t.Errorf("released %v, report %+v", r.log.released, report)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// A folder that becomes a file takes with it what it held.
+func TestMaxDeleteCountsTypeFlips(t *testing.T) {
+	for _, how := range []string{"pass", "events"} {
+		t.Run(how, func(t *testing.T) {
+			r := manyFiles(t, reconcile.Options{MaxDelete: limit(t, "5")})
+			r.served(func(ctx context.Context) {
+				must(t, os.RemoveAll(r.in("many")))
+				r.write("many", "a file now")
+				if how == "pass" {
+					if report := r.pass(ctx); report.Equal || report.Held == 0 {
+						t.Errorf("report %+v", report)
+					}
+				} else {
+					r.dirty(ctx, "many")
+				}
+				wantHeld(t, r, reconcile.TooManyRemovals)
+				if !exists(r.at("many/7")) {
+					t.Error("removed more than allowed")
+				}
+			})
+		})
+	}
+}
+
+// A file system inside the source that is unmounted leaves an empty folder.
+func TestMountGone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	r := manyFiles(t, reconcile.Options{})
+	mount := r.in("mounted")
+	must(t, os.Mkdir(mount, 0o755))
+	mounted := func() {
+		t.Helper()
+		if err := syscall.Mount("test", mount, "tmpfs", 0, "size=1m"); err != nil {
+			t.Skipf("mount: %v", err)
+		}
+		put(t, filepath.Join(mount, "folder/file"), "on it")
+	}
+	mounted()
+	t.Cleanup(func() { syscall.Unmount(mount, syscall.MNT_DETACH) })
+	r.served(func(ctx context.Context) {
+		r.wantEqual("with what is mounted")
+		must(t, syscall.Unmount(mount, 0))
+		r.dirty(ctx, "mounted", "mounted/folder", "mounted/folder/file")
+		r.pass(ctx)
+		wantHeld(t, r, reconcile.MountGone)
+		if !exists(r.at("mounted/folder/file")) {
+			t.Error("removed what was unmounted")
+		}
+		must(t, os.Remove(r.in("kept")))
+		r.dirty(ctx, "kept")
+		if exists(r.at("kept")) {
+			t.Error("held a removal elsewhere")
+		}
+		mounted()
+		must(t, os.RemoveAll(filepath.Join(mount, "folder")))
+		report := r.pass(ctx)
+		r.wantEqual("mounted again")
+		if len(r.log.released) != 1 || !report.Equal {
+			t.Errorf("released %v, report %+v", r.log.released, report)
+		}
+	})
+}

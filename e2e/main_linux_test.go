@@ -42,20 +42,20 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// build makes the binary to test, unless the environment names one, and returns what removes it.
+// build makes a folder for the scripts and the binary to test, unless the environment names one, and returns what removes the folder.
 func build() (remove func(), err error) {
-	if os.Getenv(binary) != "" {
-		return func() {}, nil
-	}
 	folder, err := os.MkdirTemp("", "lockstep-e2e")
 	if err != nil {
 		return nil, err
 	}
 	remove = func() { os.RemoveAll(folder) }
-	path, err := rig.Build(context.Background(), folder)
+	path := os.Getenv(binary)
+	if path == "" {
+		path, err = rig.Build(context.Background(), folder)
+	}
 	if err == nil {
-		// An ordinary user has to reach the binary.
-		err = errors.Join(os.Chmod(folder, 0o755), os.Setenv(binary, path))
+		// An ordinary user has to reach the binary and the scripts; these are unpacked in GOTMPDIR.
+		err = errors.Join(os.Chmod(folder, 0o755), os.Setenv(binary, path), os.Setenv("GOTMPDIR", folder))
 	}
 	if err != nil {
 		remove()

@@ -97,6 +97,9 @@ func (m *Mirror) pass(ctx context.Context, cause PassCause) (Report, error) {
 		m.lastProof = time.Now()
 	}
 	m.mu.Unlock()
+	if err == nil {
+		m.problems.solveOlder()
+	}
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("pass: %w", err)
 		m.problems.note(tree.Root, err, 0)
@@ -137,6 +140,7 @@ func (p *pass) run(ctx context.Context) error {
 	m := p.m
 	m.guard.passBegins()
 	m.links.nextAge()
+	m.problems.nextAge()
 	if err := m.checkSource(); err != nil && !errors.Is(err, tree.ErrSourceReplaced) {
 		return err
 	}
@@ -312,10 +316,11 @@ func (p *pass) unread(path tree.Path, err error) error {
 	return nil
 }
 
+// problem is about what is inside the folder at path.
 func (p *pass) problem(path tree.Path, err error) {
 	p.mu.Lock()
 	p.report.Problems++
 	p.flawed = true
 	p.mu.Unlock()
-	p.m.problems.note(path, err, 0)
+	p.m.problems.noteInside(path, err)
 }

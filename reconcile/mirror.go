@@ -232,6 +232,10 @@ func (m *Mirror) recovered() bool {
 	return m.checkSource() == nil && m.checkReplica() == nil
 }
 
+// CheckSource looks at the source root again, for somebody who has reason to
+// think that it is gone or back, and tells of removals held or released.
+func (m *Mirror) CheckSource() { m.checkSource() }
+
 // checkSource returns nil when removals may rely on the source root, and
 // tells the guard otherwise.
 func (m *Mirror) checkSource() error {
@@ -296,7 +300,8 @@ func (m *Mirror) Status() Status {
 	defer m.mu.Unlock()
 	s.LastProof, s.LastDigest = m.lastProof, m.last.Digest
 	if p := m.current; p != nil {
-		s.Passing, s.Files = true, p.files.Load()
+		s.Passing, s.PassBegan = true, p.began
+		s.Files = p.files.Load()
 		// Both sides were read of what was there, and one of what was not.
 		s.Bytes = p.bytes.Load()/2 + p.copied.Load()
 		s.TotalFiles, s.TotalBytes = p.totalFiles.Load(), p.totalBytes.Load()

@@ -1,0 +1,208 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lockstep/reconcile"
+	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
+)
+
+// twin is a replica that is equal to its source whatever is asked, and takes
+// its time to say so.
+type twin struct {
+	tree.Replica
+	source *treetest.Source
+	slow   time.Duration
+
+	mu      sync.Mutex
+	check   error
+	passing int
+	most    int // passes at once
+}
+
+func (w *twin) Traits() tree.Traits         { return tree.Full() }
+func (w *twin) ID() tree.ID                 { return tree.ID{} }
+func (w *twin) Flush(context.Context) error { return nil }
+
+func (w *twin) Check() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.check
+}
+
+func (w *twin) ill(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.check = err
+}
+
+func (w *twin) Look(_ context.Context, paths []tree.Path) []tree.Found {
+	found := make([]tree.Found, len(paths))
+	for i, p := range paths {
+		found[i].Entry = w.source.Entry(p)
+	}
+	return found
+}
+
+func (w *twin) Apply(_ context.Context, actions []tree.Action) []tree.Outcome {
+	return make([]tree.Outcome, len(actions))
+}
+
+func (w *twin) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
+	w.mu.Lock()
+	w.passing++
+	w.most = max(w.most, w.passing)
+	w.mu.Unlock()
+	select {
+	case <-time.After(w.slow):
+	case <-ctx.Done():
+	}
+	w.mu.Lock()
+	w.passing--
+	w.mu.Unlock()
+	return tree.Comparison{Leaves: make([]tree.Digest, len(s.Entries))}, ctx.Err()
+}
+
+// diary notes when passes begin and end.
+type diary struct {
+	*recorder
+	begun time.Time
+	lines []string
+}
+
+func (d *diary) PassStarted(c reconcile.PassCause) {
+	d.record(func() { d.lines = append(d.lines, fmt.Sprintf("%v %s", time.Since(d.begun), c)) })
+}
+
+func (d *diary) PassDone(r reconcile.Report) {
+	d.record(func() { d.lines = append(d.lines, fmt.Sprintf("%v done", time.Since(d.begun))) })
+}
+
+func (d *diary) want(t *testing.T, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !slices.Equal(d.lines, want) {
+		t.Errorf("passes:\n%q, want\n%q", d.lines, want)
+	}
+}
+
+// scheduled runs a Mirror with an interval of a minute over a source and a
+// replica of which a pass takes ten seconds, in virtual time.
+func scheduled(t *testing.T, body func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &twin{source: treetest.NewSource(), slow: 10 * time.Second}
+		w.source.File("file", "content")
+		d := &diary{recorder: newRecorder(), begun: time.Now()}
+		m := reconcile.New(w.source, w, reconcile.Options{Interval: time.Minute, Observer: d})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- m.Run(ctx) }()
+		body(t, m, w, d)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if w.most > 1 {
+			t.Errorf("%d passes at once", w.most)
+		}
+	})
+}
+
+func TestIntervalIsMeasuredFromTheEnd(t *testing.T) {
+	scheduled(t, func(t *testing.T, _ *reconcile.Mirror, _ *twin, d *diary) {
+		time.Sleep(150*time.Second + time.Millisecond)
+		d.want(t, "0s start", "10s done", "1m10s interval", "1m20s done", "2m20s interval", "2m30s done")
+	})
+}
+
+func TestRequestsMadeMeanwhileAreOnePass(t *testing.T) {
+	scheduled(t, func(t *testing.T, m *reconcile.Mirror, _ *twin, d *diary) {
+		time.Sleep(5 * time.Second)
+		for range 10 {
+			m.RequestPass(reconcile.OnRequest)
+		}
+		m.RequestPass(reconcile.OnOverflow)
+		time.Sleep(50 * time.Second)
+		d.want(t, "0s start", "10s done", "10s request", "20s done")
+		m.RequestPass(reconcile.OnRequest)
+		d.want(t, "0s start", "10s done", "10s request", "20s done", "55s request")
+	})
+}
+
+func TestAReplicaThatIsIllIsTriedAgain(t *testing.T) {
+	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
+		time.Sleep(15 * time.Second)
+		w.ill(tree.ErrUnreachable)
+		m.Dirty([]string{"file"}, reconcile.ByWatch)
+		time.Sleep(10 * time.Second)
+		if n := len(d.problems); n != 1 {
+			t.Errorf("told %d problems: %v", n, d.problems)
+		}
+		w.ill(nil)
+		time.Sleep(20 * time.Second)
+		if s := m.Status(); s.Waiting != 0 || s.Problems != 0 {
+			t.Errorf("status %+v", s)
+		}
+		if len(d.solved) != 1 {
+			t.Errorf("solved %q", d.solved)
+		}
+	})
+}
+
+func TestAMissingSourceIsTriedAgain(t *testing.T) {
+	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
+		time.Sleep(15 * time.Second)
+		w.source.FailCheck(tree.ErrSourceMissing)
+		m.RequestPass(reconcile.OnRequest)
+		time.Sleep(30 * time.Second)
+		wantReasons(t, d, reconcile.SourceMissing)
+		w.source.FailCheck(nil)
+		time.Sleep(12 * time.Second)
+		d.want(t, "0s start", "10s done", "15s request", "15s done", "46s return", "56s done")
+		if len(d.released) != 1 {
+			t.Errorf("released %v", d.released)
+		}
+	})
+}
+
+func wantReasons(t *testing.T, d *diary, want ...reconcile.HoldReason) {
+	t.Helper()
+	synctest.Wait()
+	if got := d.reasons(); !slices.Equal(got, want) {
+		t.Errorf("held for %q, want %q", got, want)
+	}
+}
+
+func TestRunEndsInMidPass(t *testing.T) {
+	scheduled(t, func(t *testing.T, m *reconcile.Mirror, _ *twin, d *diary) {
+		time.Sleep(time.Second)
+		if s := m.Status(); !s.Passing || !s.PassBegan.Equal(d.begun) {
+			t.Errorf("status %+v", s)
+		}
+	}) // which cancels and waits
+}
+
+// A pass that fails as a whole does not end Run, is told, and proves nothing.
+func TestPassThatFailsIsTriedAgain(t *testing.T) {
+	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
+		time.Sleep(15 * time.Second)
+		w.ill(errors.New("made up"))
+		m.RequestPass(reconcile.OnRequest)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s := m.Status(); !s.LastProof.Equal(d.begun.Add(10 * time.Second)) {
+			t.Errorf("proof of a pass that failed: %+v", s)
+		}
+	})
+}

@@ -10,18 +10,18 @@ const mirrorHelp = `lockstep keeps the folder REPLICA exactly equal to the folde
 
   lockstep ~/work /mnt/copy            mirror until stopped with Ctrl-C
   lockstep --once -n ~/work /mnt/copy  say what would be done, and do nothing
-  lockstep verify ~/work /mnt/copy     prove that both are equal, or say where not
+  lockstep verify ~/work /mnt/copy     prove that both are equal
 
 usage:
   lockstep [flags] SOURCE REPLICA
   lockstep verify [flags] SOURCE REPLICA
 
-flags, before or after the folders; each has a variable such as LOCKSTEP_INTERVAL:
-  -i, --interval TIME       from one full pass to the next (5m; 90 is seconds; d, w)
+flags (anywhere; each has a variable such as LOCKSTEP_INTERVAL):
+  -i, --interval TIME       from one full pass to the next (5m; 90 is seconds)
   -l, --log-file FILE       JSON lines (under the user's state folder)
       --once                one full pass, then exit
   -n, --dry-run             print what a pass would do, change nothing
-      --debounce TIME       how long a path must be quiet first (10ms; 0 allowed)
+      --debounce TIME       how long a path must be quiet (10ms; 0 allowed)
   -j, --workers N           paths worked on at once (one per processor)
       --compare HOW         content, cached or metadata (content)
       --durability HOW      none, auto or always (auto)

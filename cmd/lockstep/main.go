@@ -28,9 +28,25 @@ const (
 	exitHeld    = 5 // finished, but the guard holds removals
 )
 
+// verifyName is the command that only looks.
+const verifyName = "verify"
+
 func main() {
 	logging.SurviveClosedConsole()
+	unsetEmpty()
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// unsetEmpty takes a variable that is set to nothing for one that is not set,
+// as shells and service files mean it.
+func unsetEmpty() {
+	for _, f := range mirrorFlags() {
+		for _, name := range f.(cli.DocGenerationFlag).GetEnvVars() {
+			if os.Getenv(name) == "" {
+				os.Unsetenv(name)
+			}
+		}
+	}
 }
 
 // run is main with its surroundings handed in; it returns the exit code.
@@ -95,7 +111,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			return mirror(c.Context, s, stdout)
 		},
 		Commands: []*cli.Command{{
-			Name:               "verify",
+			Name:               verifyName,
 			Usage:              "compare both folders by content and every attribute; change nothing",
 			Flags:              verifyFlags(),
 			CustomHelpTemplate: verifyHelp,

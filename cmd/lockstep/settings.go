@@ -98,7 +98,11 @@ func readSettings(c *cli.Context) (settings, error) {
 		return s, wrongUsage("name a folder on this machine; write ./"+s.replica+" for one with a colon in its name",
 			"replica %q is on another machine, which this version cannot write", s.replica)
 	}
-	for _, read := range []func(*cli.Context) error{s.readTimes, s.readWays, s.readLogging} {
+	reads := []func(*cli.Context) error{s.readWorkers}
+	if c.Command.Name != verifyName {
+		reads = append(reads, s.readTimes, s.readWays, s.readLogging)
+	}
+	for _, read := range reads {
 		if err := read(c); err != nil {
 			return s, err
 		}
@@ -121,9 +125,6 @@ func isRemote(replica string) bool {
 }
 
 func (s *settings) readTimes(c *cli.Context) error {
-	if !isSet(c, "interval") {
-		return nil
-	}
 	var err error
 	if s.interval, err = parseDuration(c.String("interval")); err != nil {
 		return wrongUsage("write 30s, 5m, 2h, 1d or a number of seconds", "interval %q is no duration", c.String("interval"))
@@ -141,14 +142,11 @@ func (s *settings) readTimes(c *cli.Context) error {
 	return nil
 }
 
-// isSet reports whether the command at hand has the flag at all.
-func isSet(c *cli.Context, name string) bool { return c.String(name) != "" }
-
 var methods = map[string]tree.Method{"content": tree.ByContent, "cached": tree.ByCache, "metadata": tree.ByMetadata}
 
 var durabilities = map[string]local.Durability{"none": local.NeverSync, "auto": local.Auto, "always": local.Always}
 
-func (s *settings) readWays(c *cli.Context) error {
+func (s *settings) readWorkers(c *cli.Context) error {
 	s.workers = min(max(runtime.NumCPU(), 2), 16)
 	if word := c.String("workers"); word != "" {
 		n, err := strconv.Atoi(word)
@@ -157,41 +155,40 @@ func (s *settings) readWays(c *cli.Context) error {
 		}
 		s.workers = n
 	}
+	s.words["workers"] = strconv.Itoa(s.workers)
+	return nil
+}
+
+func (s *settings) readWays(c *cli.Context) error {
 	var ok bool
-	if word := c.String("compare"); word != "" {
-		if s.method, ok = methods[word]; !ok {
-			return wrongUsage("take content, cached or metadata", "compare %q is unknown", word)
-		}
-		s.words["compare"] = word
+	word := c.String("compare")
+	if s.method, ok = methods[word]; !ok {
+		return wrongUsage("take content, cached or metadata", "compare %q is unknown", word)
 	}
-	if word := c.String("durability"); word != "" {
-		if s.durability, ok = durabilities[word]; !ok {
-			return wrongUsage("take none, auto or always", "durability %q is unknown", word)
-		}
-		s.words["durability"] = word
+	s.words["compare"] = word
+	word = c.String("durability")
+	if s.durability, ok = durabilities[word]; !ok {
+		return wrongUsage("take none, auto or always", "durability %q is unknown", word)
 	}
-	if word := c.String("max-delete"); word != "" {
+	s.words["durability"] = word
+	if word = c.String("max-delete"); word != "" {
 		limit, err := reconcile.ParseLimit(word)
 		if err != nil {
 			return wrongUsage("write a number such as 100, or a share such as 10%", "max-delete: %v", err)
 		}
 		s.maxDelete, s.words["max-delete"] = limit, word
 	}
-	s.words["workers"] = strconv.Itoa(s.workers)
 	return nil
 }
 
 func (s *settings) readLogging(c *cli.Context) (err error) {
-	s.level, s.format = logging.LevelInfo, logging.FormatText
-	if word := c.String("log-level"); word != "" {
-		if s.level, err = logging.ParseLevel(word); err != nil {
-			return wrongUsage("take debug, info, warn or error", "log-level %q is unknown", word)
-		}
+	word := c.String("log-level")
+	if s.level, err = logging.ParseLevel(word); err != nil {
+		return wrongUsage("take debug, info, warn or error", "log-level %q is unknown", word)
 	}
-	if word := c.String("log-format"); word != "" {
-		if s.format, err = logging.ParseFormat(word); err != nil {
-			return wrongUsage("take text or json", "log-format %q is unknown", word)
-		}
+	word = c.String("log-format")
+	if s.format, err = logging.ParseFormat(word); err != nil {
+		return wrongUsage("take text or json", "log-format %q is unknown", word)
 	}
 	return nil
 }

@@ -189,6 +189,9 @@ func (p *pass) run(ctx context.Context) error {
 // compareRoot compares what the roots are themselves.
 func (p *pass) compareRoot(ctx context.Context) error {
 	m := p.m
+	if m.guard.holdsRoot() {
+		return nil // another folder's time and mode are none of the replica's
+	}
 	self, err := lookAfresh(m.source, tree.Root)
 	if err != nil {
 		return err

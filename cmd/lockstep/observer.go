@@ -70,7 +70,8 @@ func (o *observer) Held(h reconcile.Hold) {
 func (o *observer) Released(h reconcile.Hold) { o.log.Released(string(h.Reason)) }
 
 func (o *observer) Problem(p reconcile.Problem) {
-	o.log.Problem(logging.Problem{Path: string(p.Path), Verb: "mirror", Err: p.Err, Attempt: max(p.Attempt, 1)})
+	// The engine tells of each trouble once, whichever attempt it was.
+	o.log.Problem(logging.Problem{Path: string(p.Path), Verb: "mirror", Err: p.Err, Attempt: 1})
 }
 
 func (o *observer) Solved(path tree.Path) { o.log.Solved(string(path)) }
@@ -130,4 +131,7 @@ func (s *sink) Notice(n watcher.Notice) {
 		text += ": " + n.Err.Error()
 	}
 	s.log.Notice(logging.Notice{Class: n.Class.String(), Text: text, Remedy: n.Remedy})
+	if n.Class == watcher.RootLost || n.Class == watcher.RootBack {
+		s.mirror.CheckSource()
+	}
 }

@@ -157,7 +157,7 @@ func checkLogFile(path string, s, r *place, mounts mountTable) error {
 	}
 	l, err := placeOf(folder, mounts)
 	if err != nil {
-		return refuse("give another path with --log-file", "log file %q cannot be opened: %v", path, cause(err))
+		return nil // it cannot be opened either, and then nothing is written
 	}
 	at := filepath.Join(l.path, name)
 	switch {

@@ -68,6 +68,27 @@ func (l *links) see(path tree.Path, e tree.Entry) (left tree.Path, ok bool) {
 	return left, ok
 }
 
+// leave drops the names below folder, which is gone, and returns for each of
+// their files one of the remaining names, if any.
+func (l *links) leave(folder tree.Path) (left []tree.Path) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	gone := make(map[tree.ID]struct{})
+	for path, seen := range l.byPath {
+		if folder.Holds(path) {
+			l.forget(path, seen.id)
+			gone[seen.id] = struct{}{}
+		}
+	}
+	for id := range gone {
+		for path := range l.byID[id] {
+			left = append(left, path)
+			break
+		}
+	}
+	return left
+}
+
 // forget drops one name. The caller holds mu.
 func (l *links) forget(path tree.Path, id tree.ID) {
 	delete(l.byPath, path)
@@ -116,25 +137,29 @@ const (
 
 // completeLinks makes sure that the names of e, found at path, are known as far as
 // they can be: all in the source, unless searches would take too much of the
-// time. What it leaves out, the next pass finds.
-func (m *Mirror) completeLinks(ctx context.Context, path tree.Path, e tree.Entry) {
+// time. Then it returns how long it is until the next one.
+func (m *Mirror) completeLinks(ctx context.Context, path tree.Path, e tree.Entry) time.Duration {
 	l := m.links
 	if len(l.names(e.ID)) >= int(e.Links) {
-		return
+		return 0
 	}
 	m.seeFolderLinks(path.Parent())
 	if len(l.names(e.ID)) >= int(e.Links) {
-		return
+		return 0
 	}
 	l.searching.Lock()
 	defer l.searching.Unlock()
 	now := time.Now()
-	if l.searched.After(e.ChangeTime.Time().Add(stampLag)) || now.Sub(l.searched) < searchShare*l.took {
-		return
+	if l.searched.After(e.ChangeTime.Time().Add(stampLag)) {
+		return 0
+	}
+	if rest := searchShare*l.took - now.Sub(l.searched); rest > 0 {
+		return rest
 	}
 	l.searched = now
 	m.searchLinks(ctx, tree.Root)
 	l.took = time.Since(now)
+	return 0
 }
 
 // searchLinks sees every file below path that has more than one name.

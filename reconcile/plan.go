@@ -16,7 +16,7 @@ import (
 func (b *batch) planLink(ctx context.Context, l *look) bool {
 	m := b.m
 	if l.cause != ByPass {
-		m.completeLinks(ctx, l.path, l.src)
+		l.unsearched = m.completeLinks(ctx, l.path, l.src)
 	}
 	leader, ok := b.leader(l)
 	if !ok {
@@ -60,6 +60,39 @@ func (b *batch) leader(l *look) (tree.Path, bool) {
 		b.m.links.see(name, tree.Entry{})
 	}
 	return "", false
+}
+
+// lookBeside makes files dirty that had names in folders which went. They may
+// have been written there, and nobody tells of a folder that is out of sight.
+func (b *batch) lookBeside() {
+	for _, l := range b.looks {
+		if l.err == nil && l.have.Kind == tree.Folder && l.src.Kind != tree.Folder && l.cause != ByPass {
+			for _, left := range b.m.links.leave(l.path) {
+				b.m.queue.add(left, dirt{cause: l.cause})
+			}
+		}
+	}
+}
+
+// gather makes those other names of l's file dirty that the replica does not
+// have as names of the file at l.path; with a new inode there, all of them.
+func (b *batch) gather(ctx context.Context, l *look, newInode bool) {
+	m := b.m
+	names := m.links.names(l.src.ID)
+	if !newInode && (l.cause == ByPass || len(names) < 2) {
+		return // a pass compares all names at its end
+	}
+	var found []tree.Found
+	var self tree.ID
+	if !newInode {
+		found = m.replica.Look(ctx, append(names, l.path))
+		self = found[len(names)].Entry.ID
+	}
+	for i, name := range names {
+		if name != l.path && (newInode || found[i].Err != nil || found[i].Entry.ID != self) {
+			m.dirtyFor(l.pass, name, dirt{cause: l.cause})
+		}
+	}
 }
 
 // leafByReading returns the digest that a pass waits for, of a file of which

@@ -66,6 +66,9 @@ type look struct {
 	err  error      // one of the sides is not known
 	// alone: the source has not even the folder that held the path.
 	alone bool
+	// unsearched: so long it takes until the other names of the file may be
+	// searched for.
+	unsearched time.Duration
 }
 
 // batch is a number of paths that are worked on together by one worker.
@@ -86,6 +89,8 @@ type batch struct {
 type ended struct {
 	it *item
 	v  verdict
+	// after is when to look again; 0 for never.
+	after time.Duration
 }
 
 // serve makes each of items equal, or gives it back to be tried later.
@@ -103,6 +108,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	}
 	b.lookAtSource()
 	b.lookAtReplica(ctx)
+	b.lookBeside()
 
 	// What is gone is sorted out first: a new name may be its other one.
 	var doomed, present []*look
@@ -134,14 +140,20 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 }
 
 // settle has l settled when the times of the folder above it are right again.
-func (b *batch) settle(l *look, v verdict) { b.ended = append(b.ended, ended{l.item, v}) }
+func (b *batch) settle(l *look, v verdict) { b.ended = append(b.ended, ended{l.item, v, l.unsearched}) }
 
 // finish settles what is done with. Until then its folder cannot run, so
 // nothing else is done to that meanwhile.
 func (b *batch) finish(ctx context.Context) {
 	b.follow(ctx)
 	for _, e := range b.ended {
-		b.m.queue.settle(e.it, e.v)
+		if e.after == 0 {
+			b.m.queue.settle(e.it, e.v)
+			continue
+		}
+		b.m.tell(e.it, e.v)
+		e.it.dirt = dirt{cause: e.it.cause}
+		b.m.queue.delay(e.it, e.after)
 	}
 	b.ended = b.ended[:0]
 }
@@ -312,12 +324,12 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 			continue
 		}
 		b.descend(ctx, owners[i])
-		b.succeed(owners[i], actions[i], o, elapsed)
+		b.succeed(ctx, owners[i], actions[i], o, elapsed)
 	}
 }
 
 // succeed settles a path that is equal now.
-func (b *batch) succeed(l *look, a tree.Action, o tree.Outcome, elapsed time.Duration) {
+func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outcome, elapsed time.Duration) {
 	m := b.m
 	m.acted(a, o, l.cause, elapsed)
 	m.problems.solved(l.path)
@@ -327,13 +339,8 @@ func (b *batch) succeed(l *look, a tree.Action, o tree.Outcome, elapsed time.Dur
 	if l.pass != nil {
 		l.pass.copied.Add(o.Bytes)
 	}
-	newInode := o.Did == tree.Copy || o.Did == tree.Update
-	if newInode && l.src.Links > 1 {
-		for _, p := range m.links.names(l.src.ID) {
-			if p != l.path {
-				m.dirtyFor(l.pass, p, dirt{cause: l.cause})
-			}
-		}
+	if a.Kind != tree.Link && l.src.Kind == tree.File && l.src.Links > 1 {
+		b.gather(ctx, l, o.Did == tree.Copy || o.Did == tree.Update)
 	}
 	entry := l.src
 	if o.Entry.Kind != tree.Absent {
@@ -388,6 +395,9 @@ func (b *batch) follow(ctx context.Context) {
 	defer m.following.Unlock()
 	var actions []tree.Action
 	for parent := range b.parents {
+		if parent == tree.Root && m.guard.holdsRoot() {
+			continue // what stands at the root now is no model for the replica's
+		}
 		self, err := b.folders.look(parent)
 		if err == nil {
 			actions = append(actions, tree.Action{

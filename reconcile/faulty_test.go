@@ -1,0 +1,209 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lockstep/reconcile"
+	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
+)
+
+// changed fills a mirrored source, then changes it in every way, and returns
+// what a watch tells of that.
+func changed(t *testing.T, r *rig) []string {
+	t.Helper()
+	r.write("kept", "kept", "same", "size A", "folder/file", "content", "folder/sub/file", "content", "flip", "file", "gone/file", "content")
+	must(t, os.Link(r.in("folder/file"), r.in("name")))
+	r.once()
+	r.wantEqual("at first")
+	r.write("same", "size B", "new/file", "new", "folder/sub/new", "new")
+	must(t, os.RemoveAll(r.in("gone")))
+	must(t, os.Remove(r.in("flip")))
+	r.write("flip/file", "now in a folder")
+	must(t, os.Chmod(r.in("folder"), 0o700))
+	must(t, os.Rename(r.in("folder"), r.in("renamed")))
+	return []string{
+		"same", "new", "new/file", "renamed/sub/new", "gone/file", "gone", "flip", "flip/file", "folder",
+		"renamed", "renamed/file", "renamed/sub", "renamed/sub/file",
+	}
+}
+
+// failures are what a replica may answer.
+var failures = map[string]error{
+	"conflict":    tree.ErrConflict,
+	"no parent":   tree.ErrNoParent,
+	"changed":     tree.ErrChanged,
+	"no space":    fmt.Errorf("write: %w", syscall.ENOSPC),
+	"unreachable": tree.ErrUnreachable,
+}
+
+// stride is how many calls are left out between those that fail in a test: the
+// failures begin at different ones, and together they leave few out.
+const stride = 17
+
+// Whichever call goes wrong, in a pass or for events: a pass ends, nothing is
+// removed that the source has, and what is undone is done by the next pass.
+func TestAnyCallFails(t *testing.T) {
+	first := 0
+	for _, events := range []bool{false, true} {
+		for name, failure := range failures {
+			first++
+			t.Run(fmt.Sprintf("%s, by events %v", name, events), func(t *testing.T) {
+				for n := first; failOnce(t, n, failure, events) >= n; n += stride {
+				}
+			})
+		}
+	}
+}
+
+// failOnce has the n-th call fail, and returns how many calls there were.
+func failOnce(t *testing.T, n int, failure error, events bool) int {
+	t.Helper()
+	r := newRig(t, t.TempDir(), reconcile.Options{Patience: time.Millisecond})
+	defer r.close()
+	dirty := changed(t, r)
+	faulty := treetest.FailAt(r.dst, n, failure)
+	r.dst = faulty
+	r.renew()
+	r.serve(func(ctx context.Context) {
+		if events {
+			r.mirror.Dirty(dirty, reconcile.ByWatch)
+		}
+		// The second one is for what the failure left undone, the third for
+		// a failure in the second.
+		for range 3 {
+			if _, err := r.mirror.Pass(ctx, reconcile.OnRequest); err != nil && !errors.Is(err, failure) {
+				t.Fatalf("call %d: pass: %v", n, err)
+			}
+			if !exists(r.at("kept")) || !exists(r.at("same")) {
+				t.Fatalf("call %d: removed what the source has", n)
+			}
+		}
+	})
+	if differ := unequal(t, r.source, r.replica); differ != "" {
+		t.Fatalf("call %d failed, and the trees differ:\n%s", n, differ)
+	}
+	return faulty.Calls()
+}
+
+// moody is a replica that answers as it is told to for a while.
+type moody struct {
+	tree.Replica
+	mu   sync.Mutex
+	mood func(tree.Action) error
+}
+
+func (m *moody) set(mood func(tree.Action) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mood = mood
+}
+
+func (m *moody) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	m.mu.Lock()
+	mood := m.mood
+	m.mu.Unlock()
+	var out []tree.Outcome
+	for _, a := range actions {
+		if err := mood(a); err != nil {
+			out = append(out, tree.Outcome{Err: err})
+			continue
+		}
+		out = append(out, m.Replica.Apply(ctx, []tree.Action{a})...)
+	}
+	return out
+}
+
+func well(tree.Action) error { return nil }
+
+// A full disk is the trouble of those who do not fit. It is told once for
+// each path, and passes end.
+func TestNoSpaceForSome(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	m := &moody{Replica: r.dst, mood: well}
+	r.dst = m
+	r.renew()
+	r.write("big", "does not fit", "small", "fits", "gone", "")
+	r.serve(func(ctx context.Context) {
+		r.pass(ctx)
+		m.set(func(a tree.Action) error {
+			if a.Path == "big" && a.Kind != tree.Remove {
+				return fmt.Errorf("write: %w", syscall.ENOSPC)
+			}
+			return nil
+		})
+		r.write("big", "does not fit any more", "small", "fits as before")
+		must(t, os.Remove(r.in("gone")))
+		report := r.pass(ctx)
+		if report.Problems != 1 || report.Equal || !report.Digest.IsZero() {
+			t.Errorf("report %+v", report)
+		}
+		if read(t, r.at("big")) != "does not fit" || read(t, r.at("small")) != "fits as before" || exists(r.at("gone")) {
+			t.Error("one that does not fit has changed, or the rest has not")
+		}
+		r.pass(ctx)
+		if len(r.log.problems) != 1 || r.log.problems[0].Path != "big" || !errors.Is(r.log.problems[0].Err, syscall.ENOSPC) {
+			t.Errorf("problems told: %v", r.log.problems)
+		}
+		m.set(well)
+		r.idle(ctx) // it is tried again by itself
+		r.wantEqual("when there is room")
+		if !slices.Equal(r.log.solved, []tree.Path{"big"}) || !r.pass(ctx).Equal {
+			t.Errorf("solved %q", r.log.solved)
+		}
+	})
+}
+
+// While the replica is out of reach nothing is lost, and nothing is said of
+// single paths.
+func TestUnreachableForAWhile(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	m := &moody{Replica: r.dst, mood: well}
+	r.dst = m
+	r.renew()
+	r.write("file", "content", "gone", "content")
+	r.serve(func(ctx context.Context) {
+		r.pass(ctx)
+		m.set(func(tree.Action) error { return tree.ErrUnreachable })
+		r.write("file", "changed", "new/file", "new")
+		must(t, os.Remove(r.in("gone")))
+		r.mirror.Dirty([]string{"file", "new", "new/file", "gone"}, reconcile.ByWatch)
+		if report := r.pass(ctx); report.Equal {
+			t.Errorf("report %+v", report)
+		}
+		m.set(well)
+		r.idle(ctx)
+		r.wantEqual("when it is back")
+		if len(r.log.problems) > 0 {
+			t.Errorf("told of %v", r.log.problems)
+		}
+	})
+}
+
+// The times of a folder are part of what a path is settled with: a pass must
+// not end before them.
+func TestOnceWaitsForTimesOfFolders(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	r.write("folder/file", "content")
+	follows := make(chan struct{}, 100)
+	r.dst = &moody{Replica: r.dst, mood: func(a tree.Action) error {
+		if a.Follows {
+			follows <- struct{}{}
+			time.Sleep(20 * time.Millisecond) // a slow replica
+		}
+		return nil
+	}}
+	r.once()
+	r.wantEqual("after one pass")
+	if len(follows) == 0 {
+		t.Error("no times were put back")
+	}
+}

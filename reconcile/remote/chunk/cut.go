@@ -1,0 +1,201 @@
+// Package chunk takes contents apart into chunks that stay the same when
+// something before or after them changes, and remembers where a replica has
+// them: in its files ([Index]) and in what arrived but was not published yet
+// ([Spool]). Both are caches. Whoever finds a chunk in them holds its bytes
+// against its name before they are used.
+package chunk
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	chunkers "github.com/PlakarKorp/go-cdc-chunkers"
+	_ "github.com/PlakarKorp/go-cdc-chunkers/chunkers/jc" // registers the algorithm
+	"github.com/zeebo/blake3"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// algorithm cuts where the content says so (Jin et al., "Accelerating
+// Content-Defined Chunking for Data Deduplication Based on Speculative Jump",
+// IEEE TPDS 2023). Another one finds no chunk again, and is no error.
+const algorithm = "jc-v1.0.0"
+
+// The sizes of chunks: 64 KiB on average keeps what is told of a content below
+// a thousandth of it, and what a small change costs below half a megabyte.
+const (
+	least   = 16 << 10
+	average = 64 << 10
+	most    = 256 << 10
+)
+
+// Whole is the size up to which a content is one chunk.
+const Whole = average
+
+// page is the smallest hole that a file system makes.
+const page = 4096
+
+// Piece is a stretch of content: a chunk, or a hole.
+type Piece struct {
+	// Length in bytes. Data has them; it is nil for a hole and belongs to the
+	// cutter.
+	Length int64
+	Data   []byte
+}
+
+// Name returns what the chunk is called.
+func (p Piece) Name() wire.ChunkID { return wire.ChunkIDOf(blake3.Sum256(p.Data)) }
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 2*most); return &b }}
+
+// Cut reads size bytes of a content once, from the beginning to the end, and
+// calls emit for each piece. Errors: [tree.ErrChanged] when the content is
+// shorter, and what emit returns.
+func Cut(c tree.Content, size int64, emit func(Piece) error) error {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	if size <= Whole {
+		return cutWhole(c, (*buffer)[:size], emit)
+	}
+	return eachRange(c, size, emit, func(start, end int64) error {
+		return cutRange(io.NewSectionReader(c, start, end-start), end-start, *buffer, emit)
+	})
+}
+
+// cutWhole asks for holes only where there is a page of zeros.
+func cutWhole(c tree.Content, buf []byte, emit func(Piece) error) error {
+	if len(buf) == 0 {
+		return nil
+	}
+	if n, err := c.ReadAt(buf, 0); n < len(buf) {
+		return short(err)
+	}
+	if !hasZeroPage(buf) {
+		return emit(Piece{int64(len(buf)), buf})
+	}
+	return eachRange(c, int64(len(buf)), emit, func(start, end int64) error {
+		return emit(Piece{end - start, buf[start:end]})
+	})
+}
+
+// eachRange emits the holes of c and calls data for what is between them.
+func eachRange(c tree.Content, size int64, emit func(Piece) error, data func(start, end int64) error) error {
+	for at := int64(0); at < size; {
+		start, end, err := c.Data(at)
+		if err == io.EOF {
+			start, end, err = size, size, nil
+		}
+		if err != nil {
+			return fmt.Errorf("find data: %w", err)
+		}
+		start, end = min(max(start, at), size), min(end, size)
+		if start > at {
+			if err := emit(Piece{Length: start - at}); err != nil {
+				return err
+			}
+		}
+		if at = start; start < end {
+			if err := data(start, end); err != nil {
+				return err
+			}
+			at = end
+		} else if start < size {
+			return fmt.Errorf("find data: empty range at %d", start)
+		}
+	}
+	return nil
+}
+
+func cutRange(r io.Reader, length int64, buffer []byte, emit func(Piece) error) error {
+	options := &chunkers.ChunkerOpts{MinSize: least, NormalSize: average, MaxSize: most}
+	cutter, err := chunkers.NewChunkerBuffer(algorithm, r, options, buffer)
+	if err != nil {
+		return fmt.Errorf("cut: %w", err)
+	}
+	for length > 0 {
+		data, err := cutter.Next()
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("read: %w", err)
+		}
+		if len(data) == 0 {
+			return short(err)
+		}
+		length -= int64(len(data))
+		if err := emit(Piece{int64(len(data)), data}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func short(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("read: %w: it became shorter", tree.ErrChanged)
+	}
+	return fmt.Errorf("read: %w", err)
+}
+
+func hasZeroPage(buf []byte) bool {
+	var zeros [page]byte
+	for len(buf) > 0 {
+		n := min(len(buf), page)
+		if buf[0] == 0 && bytes.Equal(buf[:n], zeros[:n]) {
+			return true
+		}
+		buf = buf[n:]
+	}
+	return false
+}
+
+// Least is the size from which a file's content is named: of a smaller one
+// the name would cost about as much as the bytes.
+const Least = 1 << 10
+
+// Digest returns the digest of a content and reads no holes.
+func Digest(c tree.Content, size int64) (tree.Digest, error) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	if size <= int64(len(*buffer)) {
+		buf := (*buffer)[:size]
+		if n, err := c.ReadAt(buf, 0); n < len(buf) {
+			return tree.Digest{}, short(err)
+		}
+		return tree.HashContent(buf), nil
+	}
+	var h tree.ContentHash
+	hole := func(p Piece) error { h.Zeros(p.Length); return nil }
+	err := eachRange(c, size, hole, func(start, end int64) error {
+		for start < end {
+			// Pieces end where blocks do, as far as the buffer goes.
+			n := min(end-start, int64(len(*buffer))-start%int64(len(*buffer)))
+			if got, err := c.ReadAt((*buffer)[:n], start); int64(got) < n {
+				return short(err)
+			}
+			h.Write((*buffer)[:n])
+			start += n
+		}
+		return nil
+	})
+	return h.Sum(), err
+}
+
+// Survey returns the digest of a content and its chunks.
+func Survey(c tree.Content, size int64) (d tree.Digest, chunks []Chunk, err error) {
+	var h tree.ContentHash
+	at := int64(0)
+	err = Cut(c, size, func(p Piece) error {
+		if p.Data == nil {
+			h.Zeros(p.Length)
+		} else {
+			h.Write(p.Data)
+			chunks = append(chunks, Chunk{p.Name(), at})
+		}
+		at += p.Length
+		return nil
+	})
+	return h.Sum(), chunks, err
+}

@@ -1,0 +1,199 @@
+package chunk
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"lockstep/reconcile/remote/wire"
+)
+
+// What a [Spool] keeps of contents that never became complete.
+const (
+	maxSpool    = 16 << 30
+	maxSpoolAge = 7 * 24 * time.Hour
+)
+
+// The two files of a [Spooled]: the chunks, and their names and lengths.
+const (
+	dataSuffix = ".data"
+	listSuffix = ".list"
+	listRecord = 16 + 4
+)
+
+// Spool keeps the chunks of large contents while they arrive, so that what
+// came before a connection broke is not sent again. It is a folder of its own;
+// what is in it may go at any time. Safe for concurrent use.
+type Spool struct {
+	folder string
+
+	mu     sync.Mutex
+	places map[wire.ChunkID]spot
+}
+
+type spot struct {
+	in     *Spooled
+	offset int64
+	length int
+}
+
+// Spooled is the chunks of one content, as many as have arrived. Append is for
+// one goroutine at a time.
+type Spooled struct {
+	spool      *Spool
+	base       string
+	data, list *os.File
+	end        int64
+
+	// Guarded by the spool's mu: how many use it, and whether it is to go
+	// when nobody does.
+	users  int
+	doomed bool
+}
+
+// OpenSpool opens the spool in a folder, creating it when missing, and finds
+// what was left there.
+func OpenSpool(folder string) (*Spool, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	s := &Spool{folder: folder, places: map[wire.ChunkID]spot{}}
+	lists, err := filepath.Glob(filepath.Join(folder, "*"+listSuffix))
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	var kept int64
+	for _, list := range lists {
+		base := strings.TrimSuffix(list, listSuffix)
+		info, err := os.Stat(base + dataSuffix)
+		if err != nil || time.Since(info.ModTime()) > maxSpoolAge || kept+info.Size() > maxSpool {
+			os.Remove(list)
+			os.Remove(base + dataSuffix)
+			continue
+		}
+		kept += info.Size()
+		s.recover(base)
+	}
+	return s, nil
+}
+
+// recover takes up what was left of one content.
+func (s *Spool) recover(base string) {
+	records, err := os.ReadFile(base + listSuffix)
+	if err != nil {
+		return
+	}
+	f := &Spooled{spool: s, base: base}
+	for ; len(records) >= listRecord; records = records[listRecord:] {
+		length := int(binary.BigEndian.Uint32(records[16:]))
+		if length <= 0 || length > wire.MaxChunk {
+			break
+		}
+		s.places[wire.ChunkID(records[:16])] = spot{f, f.end, length}
+		f.end += int64(length)
+	}
+}
+
+// Begin makes room for a content. The caller uses it until it calls Release.
+func (s *Spool) Begin() (*Spooled, error) {
+	list, err := os.CreateTemp(s.folder, "*"+listSuffix)
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	f := &Spooled{spool: s, base: strings.TrimSuffix(list.Name(), listSuffix), list: list, users: 1}
+	f.data, err = os.OpenFile(f.base+dataSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		list.Close()
+		os.Remove(list.Name())
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	return f, nil
+}
+
+// Append keeps a chunk and returns where.
+func (f *Spooled) Append(name wire.ChunkID, data []byte) (offset int64, err error) {
+	if _, err := f.data.WriteAt(data, f.end); err != nil {
+		return 0, fmt.Errorf("spool: %w", err)
+	}
+	record := binary.BigEndian.AppendUint32(append(make([]byte, 0, listRecord), name[:]...), uint32(len(data)))
+	if _, err := f.list.Write(record); err != nil {
+		return 0, fmt.Errorf("spool: %w", err)
+	}
+	offset = f.end
+	f.end += int64(len(data))
+	f.spool.mu.Lock()
+	f.spool.places[name] = spot{f, offset, len(data)}
+	f.spool.mu.Unlock()
+	return offset, nil
+}
+
+// ReadAt reads what was appended.
+func (f *Spooled) ReadAt(p []byte, offset int64) (int, error) { return f.data.ReadAt(p, offset) }
+
+// Find returns where a chunk of that length lies. The caller uses what is
+// returned until it calls Release.
+func (s *Spool) Find(name wire.ChunkID, length int64) (f *Spooled, offset int64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	place, ok := s.places[name]
+	if !ok || int64(place.length) != length || place.in.doomed {
+		return nil, 0, false
+	}
+	f = place.in
+	if f.data == nil {
+		data, err := os.Open(f.base + dataSuffix)
+		if err != nil {
+			f.doomed = true
+			return nil, 0, false
+		}
+		f.data = data
+	}
+	f.users++
+	return f, place.offset, true
+}
+
+// Fate says what becomes of a [Spooled] that its user gives up.
+type Fate bool
+
+// Keep leaves what arrived for the next attempt; Drop says that it is in the
+// replica now.
+const (
+	Keep Fate = false
+	Drop Fate = true
+)
+
+// Release ends the use of f.
+func (f *Spooled) Release(fate Fate) error {
+	s := f.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.users--
+	f.doomed = f.doomed || bool(fate)
+	if f.users > 0 {
+		return nil
+	}
+	var err error
+	if f.data != nil {
+		err = f.data.Close()
+		f.data = nil
+	}
+	if f.list != nil {
+		err = errors.Join(err, f.list.Close())
+		f.list = nil
+	}
+	if !f.doomed && f.end > 0 {
+		return err
+	}
+	f.doomed = true
+	for name, place := range s.places {
+		if place.in == f {
+			delete(s.places, name)
+		}
+	}
+	return errors.Join(err, os.Remove(f.base+dataSuffix), os.Remove(f.base+listSuffix))
+}

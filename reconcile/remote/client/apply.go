@@ -1,0 +1,261 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// applyAtOnce is how many actions go into one call, and cancelWithin how long
+// a call that is cancelled waits for the server to clear up.
+const (
+	applyAtOnce  = 2048
+	cancelWithin = 2 * time.Second
+)
+
+// Apply carries out actions. Contents are offered by the names of their
+// chunks, several contents ahead of the answers; what the server has not got
+// is sent.
+func (r *Replica) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	outcomes := make([]tree.Outcome, 0, len(actions))
+	for len(actions) > 0 {
+		n := min(len(actions), applyAtOnce)
+		outcomes = append(outcomes, r.apply(ctx, actions[:n])...)
+		actions = actions[n:]
+	}
+	return outcomes
+}
+
+// sending is one call of Apply on the wire.
+type sending struct {
+	r        *Replica
+	ctx      context.Context
+	stream   grpc.BidiStreamingClient[wire.ApplyRequest, wire.ApplyReply]
+	actions  []tree.Action
+	outcomes []tree.Outcome // what is known here; the server's are put into it
+
+	// Used by the goroutine that sends.
+	steps    []*wire.Step
+	covered  int64 // bytes of content that steps tell of
+	queue    []*offered
+	queued   int64 // bytes in queue
+	packet   []byte
+	skip     int // packets that are not worth packing
+	skipNext int
+
+	// Guarded by mu.
+	mu       sync.Mutex
+	changed  *sync.Cond
+	answers  []bool // for the chunks that were offered, in their order
+	offers   int    // chunks that were offered and not answered
+	told     []tree.Outcome
+	received error // why nothing more is received; io.EOF at the end
+}
+
+func (r *Replica) apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	s := &sending{r: r, ctx: ctx, actions: actions, outcomes: make([]tree.Outcome, len(actions))}
+	s.changed = sync.NewCond(&s.mu)
+	err := ctx.Err()
+	var l *link
+	if err == nil {
+		l, err = r.reach()
+	}
+	if err == nil {
+		if err = s.run(l); err != nil {
+			err = l.failed(ctx, err)
+		}
+	}
+	for i := range s.outcomes {
+		s.settle(i, err)
+	}
+	return s.outcomes
+}
+
+// run makes the call. The stream outlives ctx for as long as the server needs
+// to clear up.
+func (s *sending) run(l *link) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.ctx))
+	defer cancel()
+	stop := context.AfterFunc(s.ctx, func() {
+		s.wake()
+		timer := time.NewTimer(cancelWithin)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	defer stop()
+	var err error
+	if s.stream, err = l.tree.Apply(ctx); err != nil {
+		return err
+	}
+	var receiver sync.WaitGroup
+	receiver.Go(s.receive)
+	err = s.send()
+	if err != nil && err != io.EOF { // io.EOF: the server ended the call; receive knows why
+		cancel()
+	}
+	receiver.Wait()
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if s.received != io.EOF {
+		return s.received
+	}
+	if len(s.told) != len(s.actions) {
+		return lies("%d outcomes of %d actions", len(s.told), len(s.actions))
+	}
+	return nil
+}
+
+func (s *sending) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
+}
+
+// settle makes the final outcome of action i. What went wrong on this side is
+// the better cause, for the server only heard of it; unless the server did not
+// get as far as that.
+func (s *sending) settle(i int, failed error) {
+	o, a := &s.outcomes[i], &s.actions[i]
+	mine := *o
+	if i < len(s.told) {
+		*o = s.told[i]
+	}
+	switch {
+	case mine.Err != nil && (o.Err == nil || wire.CodeOf(o.Err) == wire.CodeOf(mine.Err)):
+		*o = tree.Outcome{Err: fmt.Errorf("%v: %w", a.Kind, mine.Err)}
+		return
+	case failed != nil:
+		*o = tree.Outcome{Err: fmt.Errorf("%v: %w", a.Kind, failed)}
+		return
+	case o.Err != nil:
+		if o.Bytes = 0; o.Removed == 0 {
+			o.Did = tree.None
+		}
+	}
+	switch {
+	case wire.Carries(*a):
+		if o.Entry = mine.Entry; a.Hash {
+			o.Digest = mine.Digest
+		}
+	case a.Kind != tree.Remove:
+		o.Entry = a.Want
+	}
+}
+
+// receive takes answers and outcomes.
+func (s *sending) receive() {
+	for {
+		reply, err := s.stream.Recv()
+		s.mu.Lock()
+		if err == nil {
+			err = s.take(reply)
+		}
+		if err != nil {
+			s.received = err
+		}
+		s.changed.Broadcast()
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// take reads one reply. The caller holds mu.
+func (s *sending) take(reply *wire.ApplyReply) error {
+	n := int(reply.Answered)
+	if n > s.offers || len(reply.Need) != (n+7)/8 {
+		return lies("%d chunks were offered, %d answered", s.offers, n)
+	}
+	for i := range n {
+		s.answers = append(s.answers, reply.Need[i/8]&(1<<(i%8)) != 0)
+	}
+	s.offers -= n
+	for _, m := range reply.Outcomes {
+		o, err := wire.ToOutcome(m)
+		if err != nil {
+			return lies("%v", err)
+		}
+		if len(s.told) == len(s.actions) {
+			return lies("more outcomes than actions")
+		}
+		s.told = append(s.told, o)
+	}
+	return nil
+}
+
+// send sends the actions, and then their contents one after the other.
+func (s *sending) send() error {
+	if err := s.sendActions(); err != nil {
+		return err
+	}
+	for i := range s.actions {
+		if !wire.Carries(s.actions[i]) || s.outcomes[i].Err != nil {
+			continue
+		}
+		if s.ctx.Err() != nil {
+			break
+		}
+		if err := s.content(i); err != nil {
+			return err
+		}
+	}
+	if err := s.flushSteps(); err != nil {
+		return err
+	}
+	if err := s.ctx.Err(); err != nil {
+		if err := s.stream.Send(&wire.ApplyRequest{Cancel: true}); err != nil {
+			return err
+		}
+		return s.stream.CloseSend()
+	}
+	if err := s.pump(0); err != nil {
+		return err
+	}
+	return s.stream.CloseSend()
+}
+
+// sendActions sends what is to be done. What no server would take is not
+// done, and does not keep the others from being done.
+func (s *sending) sendActions() error {
+	request, size := &wire.ApplyRequest{}, 0
+	for i, a := range s.actions {
+		m := wire.FromAction(a)
+		if _, _, err := wire.ToAction(m); err != nil {
+			s.outcomes[i].Err = err
+			m = &wire.Action{Kind: uint32(tree.None)}
+		}
+		length := 64 + len(a.Path) + len(a.From) + roughSize(a.Want)
+		if size+length > wire.MaxPiece && len(request.Actions) > 0 {
+			if err := s.stream.Send(request); err != nil {
+				return err
+			}
+			request, size = &wire.ApplyRequest{}, 0
+		}
+		request.Actions = append(request.Actions, m)
+		size += length
+	}
+	request.Begin = true
+	return s.stream.Send(request)
+}
+
+// roughSize is about how long an entry is on the wire.
+func roughSize(e tree.Entry) int {
+	size := 64 + len(e.Name) + len(e.Link)
+	for _, x := range e.Xattrs {
+		size += 8 + len(x.Name) + len(x.Value)
+	}
+	return size
+}

@@ -1,0 +1,283 @@
+package client
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"lockstep/reconcile/remote/chunk"
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// Bounds of what one call keeps in memory and sends at once.
+const (
+	// window is how much content may be offered and not yet answered or sent.
+	window = 4 << 20
+	// offerSize is how much content the chunks of one message may come to,
+	// and offerChunks how many they may be: then the server can answer.
+	offerSize   = 1 << 20
+	offerChunks = 512
+	// packetSize is how much is packed and sent at once.
+	packetSize = 128 << 10
+	// Where packing gains less than a sixteenth, the next packets are not
+	// packed, up to that many.
+	packGain    = 16
+	mostSkipped = 64
+)
+
+// offered is a chunk whose bytes are kept until the server has answered.
+type offered struct {
+	data  *[]byte
+	n     int
+	named bool
+}
+
+// buffers are the bytes of chunks, at most of the largest one.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, chunk.Whole); return &b }}
+
+// content offers the content of action i. Its error ends the call; what is
+// wrong with the content alone is noted in the outcome.
+func (s *sending) content(i int) error {
+	a := &s.actions[i]
+	content, err := a.Open()
+	if err != nil {
+		return s.giveUp(i, err)
+	}
+	defer content.Close()
+	e := content.Entry()
+	s.outcomes[i].Entry = e
+	s.outcomes[i].Entry.Name = a.Path.Name()
+	first := &wire.Step{Index: uint32(i), Entry: wire.FromEntry(e)}
+	if _, err := wire.ToEntry(first.Entry); err != nil {
+		return s.giveUp(i, err)
+	}
+	s.steps = append(s.steps, first)
+	var broken error // of the call
+	cut := &cutting{s: s, index: i, size: e.Size}
+	err = chunk.Cut(content, e.Size, func(p chunk.Piece) error {
+		if broken = s.ctx.Err(); broken == nil {
+			broken = cut.piece(p)
+		}
+		return broken
+	})
+	switch {
+	case s.ctx.Err() != nil:
+		return nil // send says so
+	case broken != nil:
+		return broken
+	}
+	if err == nil {
+		if err = content.Changed(); a.Unsettled && errors.Is(err, tree.ErrChanged) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return s.giveUp(i, err)
+	}
+	digest := cut.digest()
+	s.outcomes[i].Digest = digest
+	last := s.step(i)
+	last.Last, last.Digest = true, digest[:]
+	return s.offer()
+}
+
+// giveUp tells the server that no content comes, or no more of it.
+func (s *sending) giveUp(i int, cause error) error {
+	s.outcomes[i].Err = cause
+	last := s.step(i)
+	last.Last, last.Error = true, wire.FromError(cause)
+	return s.offer()
+}
+
+// step returns the step that tells of the content of action i.
+func (s *sending) step(i int) *wire.Step {
+	if n := len(s.steps); n > 0 && s.steps[n-1].Index == uint32(i) && !s.steps[n-1].Last {
+		return s.steps[n-1]
+	}
+	step := &wire.Step{Index: uint32(i)}
+	s.steps = append(s.steps, step)
+	return step
+}
+
+// cutting is one content on its way.
+type cutting struct {
+	s     *sending
+	index int
+	size  int64
+	hash  tree.ContentHash
+	whole tree.Digest // when the content is one chunk
+	known bool
+}
+
+// piece offers the next stretch.
+func (c *cutting) piece(p chunk.Piece) error {
+	s := c.s
+	m := &wire.Chunk{Length: p.Length, Hole: p.Data == nil}
+	if p.Data == nil {
+		c.hash.Zeros(p.Length)
+	} else {
+		o := &offered{data: buffers.Get().(*[]byte), n: len(p.Data)}
+		*o.data = append((*o.data)[:0], p.Data...)
+		if o.named = c.size >= chunk.Least; o.named {
+			m.Digest = c.name(p)
+		} else {
+			c.hash.Write(p.Data)
+		}
+		s.queue = append(s.queue, o)
+		s.queued += p.Length
+		s.covered += p.Length
+	}
+	step := s.step(c.index)
+	step.Chunks = append(step.Chunks, m)
+	return s.offer()
+}
+
+// name names a chunk, and hashes the whole on the way: a content of one chunk
+// has but one hash.
+func (c *cutting) name(p chunk.Piece) []byte {
+	var name wire.ChunkID
+	if p.Length == c.size && p.Length <= tree.ContentBlock {
+		c.whole, c.known = tree.HashContent(p.Data), true
+		name = wire.ChunkIDOf(c.whole)
+	} else {
+		c.hash.Write(p.Data)
+		name = p.Name()
+	}
+	return name[:]
+}
+
+func (c *cutting) digest() tree.Digest {
+	if c.known {
+		return c.whole
+	}
+	return c.hash.Sum()
+}
+
+// offer sends the steps when they are many, and what was answered meanwhile.
+func (s *sending) offer() error {
+	chunks := 0
+	if n := len(s.steps); n > 0 {
+		chunks = len(s.steps[n-1].Chunks)
+	}
+	if s.covered < offerSize && len(s.steps) < offerChunks && chunks < offerChunks {
+		return nil
+	}
+	if err := s.flushSteps(); err != nil {
+		return err
+	}
+	return s.pump(window)
+}
+
+func (s *sending) flushSteps() error {
+	if len(s.steps) == 0 {
+		return nil
+	}
+	named := 0
+	for _, step := range s.steps {
+		for _, c := range step.Chunks {
+			if len(c.Digest) > 0 {
+				named++
+			}
+		}
+	}
+	s.mu.Lock()
+	s.offers += named
+	s.mu.Unlock()
+	err := s.stream.Send(&wire.ApplyRequest{Steps: s.steps})
+	s.steps, s.covered = nil, 0
+	return err
+}
+
+// pump sends what the server needs, as far as it has answered, and waits for
+// answers while more than limit is kept.
+func (s *sending) pump(limit int64) error {
+	for len(s.queue) > 0 {
+		first := s.queue[0]
+		need := true
+		if first.named {
+			answered, err := s.answer(&need, s.queued > limit)
+			if err != nil {
+				return err
+			}
+			if !answered {
+				break
+			}
+		}
+		s.queue = s.queue[1:]
+		s.queued -= int64(first.n)
+		if need {
+			s.packet = append(s.packet, *first.data...)
+		}
+		buffers.Put(first.data)
+		if len(s.packet) >= packetSize {
+			if err := s.flushPacket(); err != nil {
+				return err
+			}
+		}
+	}
+	return s.flushPacket()
+}
+
+// answer returns the next answer; false when it has not come and is not waited
+// for.
+func (s *sending) answer(need *bool, wait bool) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.answers) == 0 {
+		switch {
+		case s.received != nil && s.received != io.EOF:
+			return false, io.EOF // receive knows why
+		case s.received == io.EOF:
+			return false, lies("the call ended before it was answered")
+		case s.ctx.Err() != nil || !wait:
+			return false, nil
+		}
+		if len(s.packet) > 0 { // what is ready must not wait with it
+			s.mu.Unlock()
+			err := s.flushPacket()
+			s.mu.Lock()
+			if err != nil {
+				return false, err
+			}
+			continue
+		}
+		s.changed.Wait()
+	}
+	*need = s.answers[0]
+	s.answers = s.answers[1:]
+	return true, nil
+}
+
+// flushPacket sends the bytes that were gathered, packed if that pays.
+func (s *sending) flushPacket() error {
+	if len(s.packet) == 0 {
+		return nil
+	}
+	for part := s.packet; len(part) > 0; {
+		n := min(len(part), wire.MaxChunk)
+		if err := s.stream.Send(s.pack(part[:n])); err != nil {
+			return err
+		}
+		part = part[n:]
+	}
+	s.packet = s.packet[:0]
+	return nil
+}
+
+func (s *sending) pack(part []byte) *wire.ApplyRequest {
+	if s.skip > 0 {
+		s.skip--
+		return &wire.ApplyRequest{Data: part}
+	}
+	packed := s.r.packer.EncodeAll(part, make([]byte, 0, len(part)))
+	if len(packed) < len(part)-len(part)/packGain {
+		s.skipNext = 0
+		return &wire.ApplyRequest{Data: packed, Length: uint32(len(part))}
+	}
+	if len(part) >= packetSize/2 { // a small one says little
+		s.skipNext = min(max(2*s.skipNext, 4), mostSkipped)
+		s.skip = s.skipNext
+	}
+	return &wire.ApplyRequest{Data: part}
+}

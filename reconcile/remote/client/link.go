@@ -1,0 +1,163 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// A dead link is noticed after pingAfter and pingWait together; both ends ask.
+const (
+	pingAfter = 15 * time.Second
+	pingWait  = 20 * time.Second
+)
+
+// How much may be under way towards the client.
+const (
+	streamWindow = 4 << 20
+	linkWindow   = 8 << 20
+)
+
+// link is one connection to a server that has greeted.
+type link struct {
+	net.Conn
+	conn  net.Conn
+	calls *grpc.ClientConn
+	tree  wire.TreeClient
+	// alien: another folder is behind it than at the start.
+	alien bool
+
+	given chan struct{}
+	once  sync.Once
+	gone  chan struct{} // closed when the connection is
+
+	mu  sync.Mutex
+	why error
+}
+
+func newLink(conn net.Conn) (*link, error) {
+	l := &link{Conn: conn, conn: conn, given: make(chan struct{}, 1), gone: make(chan struct{})}
+	l.given <- struct{}{}
+	calls, err := grpc.NewClient("passthrough:///server",
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.give() }),
+		// The connection is what it is: TLS, ssh or a pipe.
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingWait, PermitWithoutStream: true}),
+		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(linkWindow),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
+		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithIdleTimeout(0), grpc.WithUserAgent("lockstep"),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	l.calls, l.tree = calls, wire.NewTreeClient(calls)
+	return l, nil
+}
+
+// give hands the connection over once; there is no other to try.
+func (l *link) give() (net.Conn, error) {
+	select {
+	case <-l.given:
+		return l, nil
+	default:
+		return nil, errors.New("the connection is gone")
+	}
+}
+
+// Read notes what ends the connection.
+func (l *link) Read(p []byte) (int, error) {
+	n, err := l.conn.Read(p)
+	if err != nil {
+		if err == io.EOF {
+			err = fmt.Errorf("the server has gone: %w", err)
+		}
+		l.note(err)
+	}
+	return n, err
+}
+
+// Write notes what ends the connection.
+func (l *link) Write(p []byte) (int, error) {
+	n, err := l.conn.Write(p)
+	if err != nil {
+		l.note(err)
+	}
+	return n, err
+}
+
+// Close is called by the transport when it gives the connection up.
+func (l *link) Close() error {
+	err := l.conn.Close()
+	l.note(errors.New("no ping was answered"))
+	l.once.Do(func() { close(l.gone) })
+	return err
+}
+
+// close ends the connection and every call.
+func (l *link) close(cause error) {
+	l.note(cause)
+	l.conn.Close()
+	l.once.Do(func() { close(l.gone) })
+	l.calls.Close()
+}
+
+func (l *link) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.why == nil {
+		l.why = err
+	}
+}
+
+func (l *link) cause() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.why
+}
+
+// failed says what a call that went wrong means for its caller.
+func (l *link) failed(ctx context.Context, err error) error {
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return ctxErr
+	}
+	var refusal *protocolError
+	if errors.As(err, &refusal) {
+		l.close(err)
+		return fmt.Errorf("%w: %w", tree.ErrUnreachable, err)
+	}
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.ResourceExhausted, codes.Internal, codes.Unimplemented:
+		select {
+		case <-l.gone:
+		default:
+			return errors.New("the server refuses: " + wire.Clean(status.Convert(err).Message()))
+		}
+	}
+	if cause := l.cause(); cause != nil {
+		return fmt.Errorf("%w: %w", tree.ErrUnreachable, cause)
+	}
+	return fmt.Errorf("%w: %s", tree.ErrUnreachable, wire.Clean(err.Error()))
+}
+
+// protocolError: the server said what no server of ours would say. Nothing
+// else that it says is believed.
+type protocolError struct{ text string }
+
+func (e *protocolError) Error() string { return "the server does not keep to the protocol: " + e.text }
+
+func lies(format string, args ...any) error {
+	return &protocolError{fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,223 @@
+package client
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// survey is what the server tells of all its folders while a pass goes on. It
+// begins when the root is compared, so that no folder below costs a round
+// trip: the server digests at its own pace and tells; the client asks only for
+// folders that differ.
+type survey struct {
+	l        *link
+	contents bool
+	cancel   context.CancelFunc
+
+	// Guarded by mu.
+	mu       sync.Mutex
+	changed  *sync.Cond
+	id       uint64
+	folders  map[wire.FolderKey]*toldFolder
+	absent   map[tree.Path]struct{}
+	complete bool
+	err      error
+	left     int // records that were not used
+}
+
+// toldFolder is a record, which is good for one comparison.
+type toldFolder struct {
+	record wire.FolderRecord
+	used   bool
+	linked []tree.Entry // names, identities and numbers of links
+}
+
+// begin starts a survey, and ends the one before.
+func (r *Replica) begin(l *link, contents bool) (*survey, error) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	stream, err := l.tree.Survey(ctx, &wire.SurveyRequest{Contents: contents})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	s := &survey{
+		l: l, contents: contents, cancel: cancel,
+		folders: map[wire.FolderKey]*toldFolder{}, absent: map[tree.Path]struct{}{},
+	}
+	s.changed = sync.NewCond(&s.mu)
+	r.mu.Lock()
+	old := r.survey
+	r.survey = s
+	r.mu.Unlock()
+	if old != nil {
+		old.cancel()
+	}
+	r.readers.Go(func() { // ends with the stream: at its end, by cancel, with the link, with Close
+		defer cancel()
+		err := s.receive(stream)
+		if err != nil {
+			err = l.failed(ctx, err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.err, s.complete = err, err == nil
+		s.changed.Broadcast()
+	})
+	return s, nil
+}
+
+// surveyFor returns the survey that tells of the subject's folder; nil when
+// the server has to be asked.
+func (r *Replica) surveyFor(l *link, s tree.Subject) (*survey, error) {
+	contents := s.Method != tree.ByMetadata
+	if s.Path == tree.Root {
+		return r.begin(l, contents)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.survey == nil || r.survey.l != l || r.survey.contents != contents {
+		return nil, nil
+	}
+	return r.survey, nil
+}
+
+func (s *survey) receive(stream grpc.ServerStreamingClient[wire.SurveyReply]) error {
+	count := uint64(0)
+	for {
+		reply, err := stream.Recv()
+		if err == io.EOF {
+			return lies("a survey without an end")
+		}
+		if err != nil {
+			return err
+		}
+		if len(reply.Folders)%wire.FolderRecordSize != 0 {
+			return lies("a record of a folder is cut off")
+		}
+		count += uint64(len(reply.Folders) / wire.FolderRecordSize)
+		if err := s.take(reply); err != nil {
+			return err
+		}
+		if reply.Complete {
+			if reply.Count != count {
+				return lies("%d folders were announced, %d told of", reply.Count, count)
+			}
+			return nil
+		}
+	}
+}
+
+func (s *survey) take(reply *wire.SurveyReply) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id = reply.Survey
+	get := func(key wire.FolderKey) *toldFolder {
+		f := s.folders[key]
+		if f == nil {
+			f = &toldFolder{}
+			s.folders[key] = f
+		}
+		return f
+	}
+	// Files with several names come before, or with, the record of their folder.
+	for _, m := range reply.Linked {
+		if err := tree.CheckName(string(m.Name)); err != nil {
+			return lies("%v", err)
+		}
+		f := get(wire.ToFolderKey(m.Folder))
+		f.linked = append(f.linked, tree.Entry{
+			Name: string(m.Name), Kind: tree.File, ID: tree.ID{Dev: m.Dev, Ino: m.Ino}, Links: m.Links,
+		})
+	}
+	for raw := reply.Folders; len(raw) > 0; raw = raw[wire.FolderRecordSize:] {
+		record := wire.ToFolderRecord(raw)
+		f := get(record.Key)
+		if f.record != (wire.FolderRecord{}) {
+			return lies("a folder is told of twice")
+		}
+		f.record = record
+		s.left++
+	}
+	s.changed.Broadcast()
+	return nil
+}
+
+// knowledge is what a survey knows of a folder.
+type knowledge uint8
+
+const (
+	// unknown: ask the server.
+	unknown knowledge = iota
+	// told: there is a record.
+	told
+	// missing: the server has no such folder.
+	missing
+)
+
+// await waits until the survey has told of the folder at path, and hands its
+// record out.
+func (s *survey) await(ctx context.Context, path tree.Path) (toldFolder, knowledge, error) {
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.changed.Broadcast()
+	})
+	defer stop()
+	key := wire.KeyOf(path)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.absent[path]; known {
+		delete(s.absent, path)
+		return toldFolder{}, missing, nil
+	}
+	for {
+		f := s.folders[key]
+		switch {
+		case ctx.Err() != nil:
+			return toldFolder{}, unknown, ctx.Err()
+		case f != nil && f.used:
+			return toldFolder{}, unknown, nil
+		case f != nil && f.record != (wire.FolderRecord{}):
+			taken := *f
+			f.used, f.linked = true, nil
+			s.left--
+			return taken, told, nil
+		case s.err != nil:
+			return toldFolder{}, unknown, s.err
+		case s.complete:
+			return toldFolder{}, missing, nil
+		}
+		s.changed.Wait()
+	}
+}
+
+// lacks notes that the server has no folders there, so that nobody waits for
+// them to be told of.
+func (s *survey) lacks(folders []tree.Path) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, path := range folders {
+		s.absent[path] = struct{}{}
+	}
+}
+
+// forget drops the survey when all of it was used.
+func (r *Replica) forget(s *survey) {
+	s.mu.Lock()
+	done := s.complete && s.left == 0 && len(s.absent) == 0
+	s.mu.Unlock()
+	if !done {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.survey == s {
+		r.survey = nil
+	}
+}

@@ -1,0 +1,275 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"sync"
+
+	"lockstep/reconcile/remote/chunk"
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// errDamaged: what was put together is not what the client has. The client
+// looks again, and offers it again.
+var errDamaged = fmt.Errorf("%w: the content put together is not the one that was offered", tree.ErrConflict)
+
+// segment is a stretch of a content and where its bytes are: nowhere for a
+// hole, in memory, or at an offset of something that can be read.
+type segment struct {
+	start, length int64
+	name          wire.ChunkID
+	named, hole   bool
+	// Guarded by the batch's mu: how it is there. bytes or from, at offset.
+	ready  bool
+	bytes  []byte
+	from   io.ReaderAt
+	offset int64
+}
+
+// arriving is the content of one action, read while it arrives. It is a
+// [tree.Content]: reading waits for what is not here yet.
+type arriving struct {
+	b     *batch
+	index int
+	entry tree.Entry
+
+	// Used by the goroutine that receives.
+	spool   *chunk.Spooled
+	sources []*chunk.Spooled
+
+	// Guarded by b.mu.
+	segments []segment
+	known    int64 // how far the segments reach
+	begun    bool  // the client has begun with it
+	complete bool  // the last step came
+	closed   bool
+	digest   tree.Digest
+	err      error
+	buffered int64
+
+	// Used by the goroutine that reads: the digest of what was read so far.
+	hash   tree.ContentHash
+	hashed int64
+}
+
+var _ tree.Content = (*arriving)(nil)
+
+// Entry is the source's file as the client opened it.
+func (c *arriving) Entry() tree.Entry { return c.entry }
+
+// wait returns when there is something to say about offset: a segment that is
+// ready, the end of the content, or why it does not come.
+func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
+	b := c.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		if c.err != nil {
+			return segment{}, false, c.err
+		}
+		if offset < c.known {
+			i := sort.Search(len(c.segments), func(i int) bool { return c.segments[i].start > offset }) - 1
+			if s := c.segments[i]; s.ready || !ready {
+				return s, true, nil
+			}
+		} else if c.complete {
+			return segment{}, false, nil
+		}
+		if err := b.ctx.Err(); err != nil {
+			return segment{}, false, err
+		}
+		if b.failed != nil {
+			return segment{}, false, b.failed
+		}
+		b.changed.Wait()
+	}
+}
+
+// ReadAt reads what has arrived, and waits for the rest.
+func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
+	for n < len(p) {
+		at := offset + int64(n)
+		s, ok, err := c.wait(at, true)
+		if err != nil {
+			return n, err
+		}
+		if !ok {
+			return n, io.EOF
+		}
+		skip := at - s.start
+		part := p[n:min(int64(len(p)), int64(n)+s.length-skip)]
+		switch {
+		case s.hole:
+			clear(part)
+		case s.bytes != nil:
+			copy(part, s.bytes[skip:])
+		default:
+			if err := readFull(s.from, part, s.offset+skip); err != nil {
+				return n, fmt.Errorf("read a chunk again: %w", err)
+			}
+		}
+		c.account(part, at)
+		n += len(part)
+	}
+	return n, nil
+}
+
+// account hashes what is read from the beginning on. Reading may begin once
+// more, and may leave out holes.
+func (c *arriving) account(part []byte, at int64) {
+	if at == 0 {
+		c.hash.Reset()
+		c.hashed = 0
+	}
+	if at > c.hashed && c.allHoles(c.hashed, at) {
+		c.hash.Zeros(at - c.hashed)
+		c.hashed = at
+	}
+	if at == c.hashed {
+		c.hash.Write(part)
+		c.hashed += int64(len(part))
+	}
+}
+
+func (c *arriving) allHoles(start, end int64) bool {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	for _, s := range c.segments {
+		if s.start < end && s.start+s.length > start && !s.hole {
+			return false
+		}
+	}
+	return end <= c.known
+}
+
+// Data tells the ranges that the client sent as such.
+func (c *arriving) Data(offset int64) (start, end int64, err error) {
+	for {
+		s, ok, err := c.wait(offset, false)
+		if err != nil {
+			return 0, 0, err
+		}
+		if !ok {
+			return 0, 0, io.EOF
+		}
+		if !s.hole {
+			return offset, s.start + s.length, nil
+		}
+		offset = s.start + s.length
+	}
+}
+
+// Changed waits for the client's last word and holds what was read against
+// the digest of the whole.
+func (c *arriving) Changed() error {
+	c.b.mu.Lock()
+	for c.err == nil && !c.complete && c.b.failed == nil && c.b.ctx.Err() == nil {
+		c.b.changed.Wait()
+	}
+	err, complete, digest := c.err, c.complete, c.digest
+	if err == nil && !complete {
+		if err = c.b.failed; err == nil {
+			err = c.b.ctx.Err()
+		}
+	}
+	c.b.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if c.hashed < c.entry.Size && c.allHoles(c.hashed, c.entry.Size) {
+		c.hash.Zeros(c.entry.Size - c.hashed)
+		c.hashed = c.entry.Size
+	}
+	if c.hashed != c.entry.Size { // not read from the beginning to the end
+		if err := c.rehash(); err != nil {
+			return err
+		}
+	}
+	if c.sum() != digest {
+		return errDamaged
+	}
+	return nil
+}
+
+// sum may be asked for more than once, and reading may go on after it.
+func (c *arriving) sum() tree.Digest {
+	d := c.hash.Sum()
+	c.hash.Reset()
+	c.hashed = 0
+	return d
+}
+
+func (c *arriving) rehash() error {
+	c.hash.Reset()
+	c.hashed = 0
+	buf := make([]byte, min(c.entry.Size, tree.ContentBlock))
+	for at := int64(0); at < c.entry.Size; {
+		n := min(int64(len(buf)), c.entry.Size-at)
+		if _, err := c.ReadAt(buf[:n], at); err != nil {
+			return err
+		}
+		at += n
+	}
+	return nil
+}
+
+// Close lets go of what is in memory.
+func (c *arriving) Close() error {
+	b := c.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.free()
+	b.changed.Broadcast()
+	return nil
+}
+
+// free lets go of memory. The caller holds b.mu.
+func (c *arriving) free() {
+	c.closed = true
+	for i := range c.segments {
+		c.segments[i].bytes = nil
+	}
+	c.b.buffered -= c.buffered
+	c.buffered = 0
+}
+
+// release gives up what the content used of the spool.
+func (c *arriving) release(published bool) error {
+	fate := chunk.Fate(published)
+	var err error
+	if c.spool != nil {
+		err = c.spool.Release(fate)
+	}
+	for _, s := range c.sources {
+		err = errors.Join(err, s.Release(fate))
+	}
+	c.spool, c.sources = nil, nil
+	return err
+}
+
+// file returns what the index is to remember.
+func (c *arriving) file(path tree.Path) (chunk.File, bool) {
+	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime}
+	for _, s := range c.segments {
+		if s.named {
+			f.Chunks = append(f.Chunks, chunk.Chunk{Name: s.name, Offset: s.start})
+		}
+	}
+	return f, len(f.Chunks) > 0
+}
+
+// room bounds what a batch buffers in memory.
+type room struct {
+	// Guarded by mu.
+	mu       sync.Mutex
+	changed  *sync.Cond
+	buffered int64
+	opened   int   // the action whose content is read; -1 before the first
+	over     bool  // nobody reads any more
+	failed   error // nothing more will arrive
+	ctx      context.Context
+}

@@ -1,0 +1,214 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// A dead link is noticed after pingAfter and pingWait together; both ends ask.
+const (
+	pingAfter = 15 * time.Second
+	pingWait  = 20 * time.Second
+)
+
+// Bounds of what a client may have under way.
+const (
+	maxCalls      = 256
+	streamWindow  = 4 << 20
+	sessionWindow = 8 << 20
+	maxHeaders    = 16 << 10
+)
+
+// session is one client at work.
+type session struct {
+	wire.UnimplementedTreeServer
+
+	// Set by Serve.
+	server   *Server
+	conn     net.Conn
+	who      string
+	instance []byte
+	readOnly bool
+	since    time.Time
+	ended    chan struct{}
+	folder   *Folder
+	guard    *guard
+	decoder  *zstd.Decoder
+	ctx      context.Context // of the server: a client that is gone does not end what it began
+
+	// Guarded by mu.
+	mu      sync.Mutex
+	surveys uint64
+	survey  *survey
+}
+
+// run serves calls until the connection ends.
+func (x *session) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	x.ctx = ctx
+	var err error
+	// It never makes more than a message of what it takes apart.
+	if x.decoder, err = zstd.NewReader(nil, zstd.WithDecoderMaxMemory(wire.MaxMessage), zstd.WithDecoderConcurrency(0)); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	defer x.decoder.Close()
+	g := grpc.NewServer(
+		grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
+		grpc.MaxConcurrentStreams(maxCalls), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),
+		grpc.ConnectionTimeout(GreetWithin), grpc.WaitForHandlers(true),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingWait}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingAfter / 3, PermitWithoutStream: true}),
+	)
+	wire.RegisterTreeServer(g, x)
+	only := newOnlyConn(x.conn)
+	stop := context.AfterFunc(ctx, func() { only.Close() })
+	defer stop()
+	serving := make(chan error, 1)
+	go func() { serving <- g.Serve(only) }() // ends when the connection does, which Stop makes sure of
+	<-only.gone
+	g.Stop()
+	<-serving
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return only.err()
+}
+
+// onlyConn is a listener that has one connection to give.
+type onlyConn struct {
+	net.Conn
+	given chan struct{}
+	once  sync.Once
+	gone  chan struct{} // closed when the connection is
+
+	mu    sync.Mutex
+	cause error
+}
+
+func newOnlyConn(conn net.Conn) *onlyConn {
+	o := &onlyConn{Conn: conn, given: make(chan struct{}, 1), gone: make(chan struct{})}
+	o.given <- struct{}{}
+	return o
+}
+
+// Accept gives the connection, and waits for its end when asked again.
+func (o *onlyConn) Accept() (net.Conn, error) {
+	select {
+	case <-o.given:
+		return o, nil
+	case <-o.gone:
+		return nil, net.ErrClosed
+	}
+}
+
+func (o *onlyConn) Addr() net.Addr { return o.Conn.LocalAddr() }
+
+func (o *onlyConn) Read(p []byte) (int, error) {
+	n, err := o.Conn.Read(p)
+	if err != nil && err != io.EOF {
+		o.mu.Lock()
+		if o.cause == nil {
+			o.cause = err
+		}
+		o.mu.Unlock()
+	}
+	return n, err
+}
+
+func (o *onlyConn) Close() error {
+	err := o.Conn.Close()
+	o.once.Do(func() { close(o.gone) })
+	return err
+}
+
+func (o *onlyConn) err() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cause
+}
+
+// invalid ends a call that no client of ours would make.
+func invalid(format string, args ...any) error {
+	return status.Error(codes.InvalidArgument, fmt.Sprintf(format, args...))
+}
+
+// Check looks at the folder's root.
+func (x *session) Check(context.Context, *wire.CheckRequest) (*wire.CheckReply, error) {
+	return &wire.CheckReply{Error: wire.FromError(x.folder.Replica.Check())}, nil
+}
+
+// Look tells what stands at paths.
+func (x *session) Look(r *wire.LookRequest, stream grpc.ServerStreamingServer[wire.LookReply]) error {
+	if len(r.Paths) > wire.MaxLook {
+		return invalid("look at %d paths", len(r.Paths))
+	}
+	paths := make([]tree.Path, len(r.Paths))
+	for i, raw := range r.Paths {
+		path, err := wire.ToPath(raw)
+		if err != nil {
+			return invalid("look: %v", err)
+		}
+		paths[i] = path
+	}
+	reply, size := &wire.LookReply{}, 0
+	for _, found := range x.folder.Replica.Look(stream.Context(), paths) {
+		m := &wire.Found{Error: wire.FromError(found.Err)}
+		if found.Err == nil {
+			m.Entry = wire.FromEntry(found.Entry)
+		}
+		if size += roughSize(found.Entry); size > wire.MaxPiece && len(reply.Found) > 0 {
+			if err := stream.Send(reply); err != nil {
+				return err
+			}
+			reply, size = &wire.LookReply{}, roughSize(found.Entry)
+		}
+		reply.Found = append(reply.Found, m)
+	}
+	return stream.Send(reply)
+}
+
+// roughSize is about how long an entry is on the wire.
+func roughSize(e tree.Entry) int {
+	size := 64 + len(e.Name) + len(e.Link)
+	for _, a := range e.Xattrs {
+		size += 8 + len(a.Name) + len(a.Value)
+	}
+	return size
+}
+
+// Count counts what stands at and below a path.
+func (x *session) Count(ctx context.Context, r *wire.CountRequest) (*wire.CountReply, error) {
+	path, err := wire.ToPath(r.Path)
+	if err != nil {
+		return nil, invalid("count: %v", err)
+	}
+	if r.Limit < 0 {
+		return nil, invalid("count up to %d", r.Limit)
+	}
+	n, err := x.folder.Replica.Count(ctx, path, int(r.Limit))
+	return &wire.CountReply{Count: int64(n), Error: wire.FromError(err)}, nil
+}
+
+// Flush brings everything applied so far to disk.
+func (x *session) Flush(ctx context.Context, _ *wire.FlushRequest) (*wire.FlushReply, error) {
+	err := x.folder.Replica.Flush(ctx)
+	if err == nil {
+		_ = x.folder.Index.Flush() // what it forgets is sent once more
+	}
+	return &wire.FlushReply{Error: wire.FromError(err)}, nil
+}

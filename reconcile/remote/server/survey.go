@@ -1,0 +1,235 @@
+package server
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// Bounds of a survey.
+const (
+	// gather is how long a record waits for others, so that a message has
+	// many.
+	gather = 10 * time.Millisecond
+	// maxRecords go into one message.
+	maxRecords = 2048
+	// maxKept is how many entries a survey keeps with their digests, for a
+	// client that asks which of them differ: some 15 MB.
+	maxKept = 50_000
+)
+
+// survey is one walk through the whole replica.
+type survey struct {
+	x        *session
+	id       uint64
+	contents bool
+	found    chan told
+
+	// Guarded by mu.
+	mu      sync.Mutex
+	changed *sync.Cond
+	pending []tree.Path
+	active  int
+	stopped bool
+	kept    map[tree.Path]*listing
+	order   []tree.Path
+	entries int
+}
+
+// told is what the client hears of one folder.
+type told struct {
+	record wire.FolderRecord
+	linked []*wire.LinkedFile
+}
+
+// Survey digests every folder of the replica.
+func (x *session) Survey(r *wire.SurveyRequest, stream grpc.ServerStreamingServer[wire.SurveyReply]) error {
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	s := &survey{
+		x: x, contents: r.Contents, found: make(chan told, maxRecords),
+		pending: []tree.Path{tree.Root}, kept: map[tree.Path]*listing{},
+	}
+	s.changed = sync.NewCond(&s.mu)
+	x.mu.Lock()
+	x.surveys++
+	s.id = x.surveys
+	x.survey = s
+	x.mu.Unlock()
+	stop := context.AfterFunc(ctx, s.stop)
+	defer stop()
+
+	var walkers sync.WaitGroup
+	for range max(runtime.NumCPU(), 2) {
+		walkers.Go(func() { s.walk(ctx) })
+	}
+	go func() { // ends with the walkers, which end with ctx
+		walkers.Wait()
+		close(s.found)
+	}()
+	count, err := s.send(stream)
+	cancel()
+	for range s.found { // until the walkers have ended
+	}
+	if err != nil {
+		return err
+	}
+	if err := stream.Context().Err(); err != nil {
+		return err
+	}
+	return stream.Send(&wire.SurveyReply{Survey: s.id, Complete: true, Count: count})
+}
+
+// send tells of folders as they are found, several at a time.
+func (s *survey) send(stream grpc.ServerStreamingServer[wire.SurveyReply]) (count uint64, err error) {
+	for first := range s.found {
+		reply := &wire.SurveyReply{Survey: s.id, Folders: first.record.Append(nil), Linked: first.linked}
+		wait := time.NewTimer(gather)
+		n, size := uint64(1), 0
+	more:
+		for n < maxRecords && size < wire.MaxPiece {
+			select {
+			case next, ok := <-s.found:
+				if !ok {
+					break more
+				}
+				reply.Folders = next.record.Append(reply.Folders)
+				reply.Linked = append(reply.Linked, next.linked...)
+				size += 64 * len(next.linked)
+				n++
+			case <-wait.C:
+				break more
+			}
+		}
+		wait.Stop()
+		if err := s.sendPart(stream, reply); err != nil {
+			return count, err
+		}
+		count += n
+	}
+	return count, nil
+}
+
+// sendPart sends a message, and what it has too much of in others first.
+func (s *survey) sendPart(stream grpc.ServerStreamingServer[wire.SurveyReply], reply *wire.SurveyReply) error {
+	const part = 2048
+	for len(reply.Linked) > part {
+		if err := stream.Send(&wire.SurveyReply{Survey: s.id, Linked: reply.Linked[:part]}); err != nil {
+			return err
+		}
+		reply.Linked = reply.Linked[part:]
+	}
+	return stream.Send(reply)
+}
+
+func (s *survey) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	s.changed.Broadcast()
+}
+
+// walk digests folders until none is left. The last one found comes next, as
+// the client's pass has it.
+func (s *survey) walk(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		for len(s.pending) == 0 && s.active > 0 && !s.stopped {
+			s.changed.Wait()
+		}
+		if len(s.pending) == 0 || s.stopped {
+			s.mu.Unlock()
+			return
+		}
+		last := len(s.pending) - 1
+		path := s.pending[last]
+		s.pending = s.pending[:last]
+		s.active++
+		s.mu.Unlock()
+
+		t, below := s.digest(ctx, path)
+		if ctx.Err() == nil {
+			s.found <- t
+		}
+		s.mu.Lock()
+		s.pending = append(s.pending, below...)
+		s.active--
+		s.changed.Broadcast()
+		s.mu.Unlock()
+	}
+}
+
+// digest inspects one folder.
+func (s *survey) digest(ctx context.Context, path tree.Path) (t told, below []tree.Path) {
+	f := wire.NewFolder(s.x.folder.Replica.Traits(), path)
+	l, err := s.x.inspect(ctx, path, s.contents, nil)
+	if err != nil {
+		f.Flaw()
+		t.record = f.Record()
+		return t, nil
+	}
+	key := wire.KeyOf(path)
+	for _, e := range l.entries {
+		if e.err != nil {
+			f.Flaw()
+		}
+		f.Shape(e.entry)
+		f.Add(e.entry, e.digest, wire.Held)
+		if e.entry.Kind == tree.Folder && !e.entry.Mounted && e.err == nil {
+			below = append(below, path.Join(e.entry.Name))
+		}
+		if e.entry.Kind == tree.File && e.entry.Links > 1 {
+			t.linked = append(t.linked, &wire.LinkedFile{
+				Folder: key.Number(), Name: []byte(e.entry.Name),
+				Dev: e.entry.ID.Dev, Ino: e.entry.ID.Ino, Links: e.entry.Links,
+			})
+		}
+	}
+	t.record = f.Record()
+	s.keep(path, l)
+	return t, below
+}
+
+// keep remembers a listing for the client to ask for; the oldest go first.
+func (s *survey) keep(path tree.Path, l *listing) {
+	if !s.contents || len(l.entries) > maxKept {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept[path] = l
+	s.order = append(s.order, path)
+	s.entries += len(l.entries) + 1
+	for s.entries > maxKept {
+		oldest := s.order[0]
+		s.order = s.order[1:]
+		if old := s.kept[oldest]; old != nil {
+			s.entries -= len(old.entries) + 1
+			delete(s.kept, oldest)
+		}
+	}
+}
+
+// kept returns what the current survey has of a folder, once.
+func (x *session) kept(id uint64, path tree.Path) *listing {
+	x.mu.Lock()
+	s := x.survey
+	x.mu.Unlock()
+	if s == nil || s.id != id {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.kept[path]
+	if l != nil {
+		delete(s.kept, path)
+		s.entries -= len(l.entries) + 1
+	}
+	return l
+}

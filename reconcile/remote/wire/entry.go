@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lockstep/reconcile/tree"
+)
+
+// FromEntry puts e into a message.
+func FromEntry(e tree.Entry) *Entry {
+	m := &Entry{
+		Name: []byte(e.Name), Kind: uint32(e.Kind), Mode: e.Mode, Uid: e.UID, Gid: e.GID, Size: e.Size,
+		Seconds: e.ModTime.Sec, Nanoseconds: uint32(e.ModTime.Nsec), Link: []byte(e.Link), Device: e.Device,
+		Mounted: e.Mounted, Dev: e.ID.Dev, Ino: e.ID.Ino, Links: e.Links,
+	}
+	for _, x := range e.Xattrs {
+		m.Xattrs = append(m.Xattrs, &Xattr{Name: []byte(x.Name), Value: []byte(x.Value)})
+	}
+	return m
+}
+
+// ToEntry reads an entry that has to make sense.
+func ToEntry(m *Entry) (tree.Entry, error) {
+	e := tree.Entry{
+		Name: string(m.GetName()), Kind: tree.Kind(m.GetKind()), Mode: m.GetMode(), UID: m.GetUid(), GID: m.GetGid(),
+		Size: m.GetSize(), ModTime: tree.Time{Sec: m.GetSeconds(), Nsec: int32(m.GetNanoseconds())},
+		Link: string(m.GetLink()), Device: m.GetDevice(), Mounted: m.GetMounted(),
+		ID: tree.ID{Dev: m.GetDev(), Ino: m.GetIno()}, Links: m.GetLinks(),
+	}
+	switch {
+	case m == nil:
+		return e, errors.New("entry: missing")
+	case m.Kind > uint32(tree.Socket):
+		return e, fmt.Errorf("entry: kind %d is unknown", m.Kind)
+	case e.Size < 0 || e.Kind != tree.File && e.Size != 0:
+		return e, fmt.Errorf("entry: a %v of %d bytes", e.Kind, e.Size)
+	case e.Mode > 0o7777:
+		return e, fmt.Errorf("entry: mode %#o", e.Mode)
+	case m.Nanoseconds >= 1e9:
+		return e, fmt.Errorf("entry: %d nanoseconds", m.Nanoseconds)
+	case len(e.Link) > MaxLink || strings.ContainsRune(e.Link, 0) || e.Kind != tree.Symlink && e.Link != "":
+		return e, fmt.Errorf("entry: a %v with a symlink's text of %d bytes", e.Kind, len(e.Link))
+	}
+	if e.Name != "" {
+		if err := tree.CheckName(e.Name); err != nil {
+			return e, fmt.Errorf("entry: %w", err)
+		}
+	}
+	var err error
+	e.Xattrs, err = toXattrs(m.Xattrs)
+	return e, err
+}
+
+// toXattrs reads a list that has to be sorted. Only what is mirrored may be in
+// it: nothing that would give the server's process orders of its own.
+func toXattrs(list []*Xattr) ([]tree.Xattr, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	room := 0
+	xattrs := make([]tree.Xattr, 0, len(list))
+	for _, m := range list {
+		x := tree.Xattr{Name: string(m.GetName()), Value: string(m.GetValue())}
+		room += len(x.Name) + len(x.Value)
+		if x.Name == "" || len(x.Name) > tree.MaxName || strings.ContainsRune(x.Name, 0) || room > MaxXattrs {
+			return nil, errors.New("entry: extended attributes are out of bounds")
+		}
+		if len(xattrs) > 0 && xattrs[len(xattrs)-1].Name >= x.Name {
+			return nil, errors.New("entry: extended attributes are not sorted")
+		}
+		xattrs = append(xattrs, x)
+	}
+	return xattrs, nil
+}
+
+// ToPath reads a path that has to be one.
+func ToPath(raw []byte) (tree.Path, error) {
+	if len(raw) > MaxPath {
+		return "", fmt.Errorf("path of %d bytes is too long", len(raw))
+	}
+	p := tree.Path(raw)
+	return p, p.Check()
+}
+
+// ToDigest reads a digest; none is the zero digest.
+func ToDigest(raw []byte) (d tree.Digest, err error) {
+	if len(raw) == 0 {
+		return d, nil
+	}
+	if len(raw) != len(d) {
+		return d, fmt.Errorf("digest of %d bytes", len(raw))
+	}
+	return tree.Digest(raw), nil
+}
+
+// FromTraits puts t into a message.
+func FromTraits(t tree.Traits) *Traits {
+	return &Traits{
+		Owners: t.Owners, Uid: t.UID, Groups: t.Groups, Devices: t.Devices, Fifos: t.FIFOs, Symlinks: t.Symlinks,
+		HardLinks: t.HardLinks, UserXattrs: t.UserXattrs, SystemXattrs: t.SystemXattrs, Acls: t.ACLs,
+		TimeStep: t.TimeStep,
+	}
+}
+
+// ToTraits reads traits.
+func ToTraits(m *Traits) (tree.Traits, error) {
+	t := tree.Traits{
+		Owners: m.GetOwners(), UID: m.GetUid(), Groups: slices.Clone(m.GetGroups()), Devices: m.GetDevices(),
+		FIFOs: m.GetFifos(), Symlinks: m.GetSymlinks(), HardLinks: m.GetHardLinks(), UserXattrs: m.GetUserXattrs(),
+		SystemXattrs: m.GetSystemXattrs(), ACLs: m.GetAcls(), TimeStep: m.GetTimeStep(),
+	}
+	if t.TimeStep < 1 || t.TimeStep > 1e12 || len(t.Groups) > 1<<16 {
+		return t, errors.New("what the server's file system holds makes no sense")
+	}
+	return t, nil
+}

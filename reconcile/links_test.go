@@ -1,0 +1,132 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
+)
+
+func linkedFile(inode uint64, names uint32) tree.Entry {
+	return tree.Entry{Kind: tree.File, ID: tree.ID{Dev: 1, Ino: inode}, Links: names}
+}
+
+func wantNames(t *testing.T, l *links, inode uint64, want ...tree.Path) {
+	t.Helper()
+	if got := l.names(tree.ID{Dev: 1, Ino: inode}); !slices.Equal(got, want) {
+		t.Errorf("names of %d: %q, want %q", inode, got, want)
+	}
+}
+
+func TestLinksKnowNamesInOrder(t *testing.T) {
+	l := newLinks()
+	for _, path := range []tree.Path{"b", "a/z", "a", "b"} {
+		l.see(path, linkedFile(1, 3))
+	}
+	l.see("single", linkedFile(2, 1))
+	l.see("folder", tree.Entry{Kind: tree.Folder, Links: 5, ID: tree.ID{Dev: 1, Ino: 3}})
+	wantNames(t, l, 1, "a", "a/z", "b")
+	wantNames(t, l, 2)
+	wantNames(t, l, 3)
+}
+
+func TestLinksTellWhoIsLeftBehind(t *testing.T) {
+	for name, now := range map[string]tree.Entry{
+		"gone": {}, "another group": linkedFile(2, 2), "single now": linkedFile(1, 1), "folder": {Kind: tree.Folder, Links: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLinks()
+			l.see("a", linkedFile(1, 2))
+			l.see("b", linkedFile(1, 2))
+			if left, ok := l.see("a", linkedFile(1, 2)); ok {
+				t.Errorf("%q is left by a name that stayed", left)
+			}
+			if left, ok := l.see("a", now); !ok || left != "b" {
+				t.Errorf("left: %q, %v", left, ok)
+			}
+			wantNames(t, l, 1, "b")
+			if left, ok := l.see("b", tree.Entry{}); ok {
+				t.Errorf("%q is left by the last one", left)
+			}
+			wantNames(t, l, 1)
+		})
+	}
+}
+
+func TestLinksForgetWhatAPassDidNotSee(t *testing.T) {
+	l := newLinks()
+	l.see("old", linkedFile(1, 2))
+	l.see("both", linkedFile(1, 2))
+	l.nextAge()
+	l.see("both", linkedFile(1, 2))
+	l.see("new", linkedFile(1, 2))
+	l.forgetOlder()
+	wantNames(t, l, 1, "both", "new")
+	l.nextAge()
+	l.forgetOlder()
+	if len(l.byID)+len(l.byPath) > 0 {
+		t.Errorf("remembers %v", l.byPath)
+	}
+}
+
+func TestCompleteLinksSearchesTheSource(t *testing.T) {
+	source := treetest.NewSource()
+	source.AddFolder("far")
+	source.AddFolder("far/away")
+	source.File("file", "content")
+	source.Link("file", "beside")
+	source.Link("file", "far/away/name")
+	m := New(source, traitsOnly{}, Options{})
+	e := source.Entry("file")
+	m.completeLinks(context.Background(), "file", e)
+	if got := m.links.names(e.ID); !slices.Equal(got, []tree.Path{"beside", "far/away/name", "file"}) {
+		t.Errorf("names %q", got)
+	}
+}
+
+// traitsOnly is a replica that only says what it can hold.
+type traitsOnly struct{ tree.Replica }
+
+func (traitsOnly) Traits() tree.Traits { return tree.Full() }
+
+// misLinked decides by nothing but which names are one file on which side.
+func TestMisLinked(t *testing.T) {
+	type name struct {
+		path            tree.Path
+		source, replica uint64
+		replicaLinks    uint32
+	}
+	for what, c := range map[string]struct {
+		names []name
+		bad   []tree.Path
+	}{
+		"nothing":                           {},
+		"equal groups":                      {names: []name{{"a", 1, 7, 2}, {"b", 1, 7, 2}, {"c", 2, 8, 2}, {"d", 2, 8, 2}}},
+		"parted":                            {[]name{{"a", 1, 7, 1}, {"b", 1, 8, 1}}, []tree.Path{"a", "b"}},
+		"planted together":                  {[]name{{"a", 1, 7, 2}, {"b", 2, 7, 2}}, []tree.Path{"a", "b"}},
+		"a name outside":                    {[]name{{"a", 1, 7, 3}, {"b", 1, 7, 3}}, []tree.Path{"a", "b"}},
+		"an outside name of a":              {[]name{{"a", 1, 7, 2}}, []tree.Path{"a"}},
+		"linked outside in the source only": {names: []name{{"a", 1, 7, 1}}},
+		"one group steals from the other": {
+			[]name{{"a", 1, 7, 2}, {"b", 1, 8, 2}, {"c", 2, 8, 2}, {"d", 3, 9, 1}}, []tree.Path{"a", "b", "c"},
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			var all []linkedPath
+			for _, n := range c.names {
+				all = append(all, linkedPath{path: n.path, Linked: tree.Linked{
+					Source: tree.ID{Ino: n.source}, Replica: tree.ID{Ino: n.replica}, ReplicaLinks: n.replicaLinks,
+				}})
+			}
+			var got []tree.Path
+			for _, l := range (&pass{}).misLinked(all) {
+				got = append(got, l.path)
+			}
+			if !slices.Equal(got, c.bad) {
+				t.Errorf("%q, want %q", got, c.bad)
+			}
+		})
+	}
+}

@@ -180,10 +180,7 @@ func (p *pass) run(ctx context.Context) error {
 	if p.visit != nil {
 		return nil
 	}
-	if err := m.replica.Flush(ctx); err != nil {
-		return fmt.Errorf("flush the replica: %w", err)
-	}
-	return nil
+	return m.replica.Flush(ctx)
 }
 
 // compareRoot compares what the roots are themselves.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -29,7 +30,9 @@ func (r *Replica) assumed() tree.Traits {
 
 // tryTraits finds out what the replica can hold by making one of each in a
 // folder with the name of a temp, and removes it. The root's time is put back.
-// A full file system is taken for a native one: it may have room later.
+// Only a refusal says that the replica cannot hold something: what fails for
+// any other reason is taken for a native file system's, for what the replica
+// is not supposed to hold would be removed from it.
 func (r *Replica) tryTraits() error {
 	root, err := r.openFolder(tree.Root, toWrite)
 	if err != nil {
@@ -39,14 +42,14 @@ func (r *Replica) tryTraits() error {
 	name := r.temps.name()
 	defer r.temps.drop(name)
 	if err := root.dir.Mkdir(name); isFull(err) {
-		return nil
+		return nil // it may have room later
 	} else if err != nil {
 		return err
 	}
 	if err = r.tryIn(root.dir, name); isFull(err) {
 		err = nil
 	}
-	_, left := r.removeTree(nil, root.dir, name)
+	_, left := r.removeTree(context.Background(), root.dir, name)
 	return errors.Join(err, left, root.dir.SetTime("", root.self.ModTime))
 }
 
@@ -68,7 +71,7 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	t.UserXattrs = holds(f, "user.lockstep", "1")
 	t.ACLs = holds(f, tree.ACLAccess, sampleACL)
 	t.SystemXattrs = t.SystemXattrs && holds(f, "trusted.lockstep", "1")
-	can := func(err error) bool { return err == nil || isFull(err) }
+	can := func(err error) bool { return !isRefusal(err) }
 	t.Symlinks = can(dir.Symlink("text", "symlink"))
 	t.FIFOs = can(dir.Mknod("fifo", tree.FIFO, 0))
 	t.HardLinks = can(dir.Link("file", dir, "link"))
@@ -80,7 +83,11 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 		}
 		err = f.SetOwner(e.UID+1, e.GID+1)
 		now, lookErr := f.Entry()
-		t.Owners = err == nil && lookErr == nil && now.UID == e.UID+1 && now.GID == e.GID+1
+		if err == nil && lookErr == nil {
+			t.Owners = now.UID == e.UID+1 && now.GID == e.GID+1
+		} else {
+			t.Owners = !isRefusal(err)
+		}
 	}
 	return nil
 }
@@ -100,6 +107,19 @@ func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+// isRefusal reports whether err says that a file system does not do what was
+// asked for, rather than that it could not do it this time.
+func isRefusal(err error) bool {
+	for _, errno := range []error{
+		syscall.EPERM, syscall.EACCES, syscall.EINVAL, syscall.ENOSYS, syscall.EMLINK, errors.ErrUnsupported, at.ErrUnsupported,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
 // holds reports whether the file keeps an extended attribute.
 func holds(f *at.File, name, value string) bool {
 	x := []tree.Xattr{{Name: name, Value: value}}
@@ -108,11 +128,11 @@ func holds(f *at.File, name, value string) bool {
 		err = f.SetXattrs(x, have)
 	}
 	if err != nil {
-		return isFull(err)
+		return !isRefusal(err)
 	}
 	now, err := f.Xattrs()
 	if err != nil {
-		return false
+		return !isRefusal(err)
 	}
 	for _, x := range now {
 		if x.Name == name {

@@ -233,7 +233,7 @@ func (r *Replica) Flush(ctx context.Context) error {
 		root.close()
 	}
 	if err != nil {
-		return fmt.Errorf("flush: %w", err)
+		return fmt.Errorf("flush %q: %w", r.path, err)
 	}
 	return nil
 }

@@ -104,5 +104,8 @@ func (f *sourceFolder) failed(verb string, path tree.Path, err error) error {
 			return gone
 		}
 	}
+	if path == tree.Root {
+		return fmt.Errorf("%s the source: %w", verb, err)
+	}
 	return fmt.Errorf("%s %q: %w", verb, path, err)
 }

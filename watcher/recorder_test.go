@@ -23,14 +23,13 @@ const patience = 20 * time.Second
 type recorder struct {
 	news chan struct{} // holds one token when there is something new
 
-	mu       sync.Mutex
-	dirty    []string
-	polled   []string
-	ready    []Coverage
-	rescans  []Reason
-	notices  []Notice
-	onDirty  func([]string)
-	onRescan func(Reason)
+	mu      sync.Mutex
+	dirty   []string
+	polled  []string
+	ready   []Coverage
+	rescans []Reason
+	notices []Notice
+	onDirty func([]string)
 }
 
 func newRecorder() *recorder { return &recorder{news: make(chan struct{}, 1)} }

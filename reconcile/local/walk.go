@@ -23,7 +23,7 @@ const emptyings = 3
 // list, not with the number of entries.
 type walker struct {
 	r   *Replica
-	ctx context.Context // nil: not to be stopped
+	ctx context.Context
 
 	// leaf is called for each entry that is no folder, left for each folder
 	// after what is below it. An error ends the walk.
@@ -126,12 +126,7 @@ func (w *walker) enter(base *at.Dir, sub tree.Path) (*at.Dir, error) {
 	return dir.Sub(tree.Root, at.OneMount)
 }
 
-func (w *walker) stopped() error {
-	if w.ctx == nil {
-		return nil
-	}
-	return w.ctx.Err()
-}
+func (w *walker) stopped() error { return w.ctx.Err() }
 
 func isFolder(dir *at.Dir, n at.Name) (bool, error) {
 	if n.Kind != tree.Absent {

@@ -289,9 +289,8 @@ func TestReadingLeavesNoTrace(t *testing.T) {
 	for _, name := range []string{"/sub/f", "/sub"} {
 		must(t, os.Chtimes(path+name, long, long))
 	}
-	onEach(t, func(t *testing.T, d *Dir, _ string) {
-		d = open(t, path)
-		sub, err := d.Sub("sub", OneMount)
+	onEach(t, func(t *testing.T, _ *Dir, _ string) {
+		sub, err := open(t, path).Sub("sub", OneMount)
 		must(t, err)
 		defer sub.Close()
 		_, err = sub.Names(nil)

@@ -146,17 +146,13 @@ func TestAReplicaThatIsIllIsTriedAgain(t *testing.T) {
 		w.ill(tree.ErrUnreachable)
 		m.Dirty([]string{"file"}, reconcile.ByWatch)
 		time.Sleep(10 * time.Second)
-		if n := len(d.problems); n != 1 {
-			t.Errorf("told %d problems: %v", n, d.problems)
-		}
+		d.await(t, "a problem", func() bool { return len(d.problems) == 1 })
 		w.ill(nil)
 		time.Sleep(20 * time.Second)
 		if s := m.Status(); s.Waiting != 0 || s.Problems != 0 {
 			t.Errorf("status %+v", s)
 		}
-		if len(d.solved) != 1 {
-			t.Errorf("solved %q", d.solved)
-		}
+		d.await(t, "its end", func() bool { return len(d.solved) == 1 && len(d.problems) == 1 })
 	})
 }
 
@@ -170,9 +166,7 @@ func TestAMissingSourceIsTriedAgain(t *testing.T) {
 		w.source.FailCheck(nil)
 		time.Sleep(12 * time.Second)
 		d.want(t, "0s start", "10s done", "15s request", "15s done", "46s return", "56s done")
-		if len(d.released) != 1 {
-			t.Errorf("released %v", d.released)
-		}
+		d.await(t, "the release", func() bool { return len(d.released) == 1 })
 	})
 }
 

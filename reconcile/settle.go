@@ -186,7 +186,11 @@ type linkedPath struct {
 // settleLinks makes the names of a file belong together in the replica as they
 // do in the source. It comes last: additional names are removed by then.
 func (p *pass) settleLinks(ctx context.Context) error {
-	suspects := p.misLinked(p.linked)
+	all := p.linked
+	if p.visit == nil {
+		all = append(all, p.lookAgain(ctx, p.broughtNames())...)
+	}
+	suspects := p.misLinked(all)
 	if p.visit == nil && len(suspects) > 0 {
 		suspects = p.misLinked(p.lookAgain(ctx, suspects))
 	}
@@ -221,6 +225,25 @@ func (p *pass) settleLinks(ctx context.Context) error {
 		}
 	}
 	return p.wait(ctx)
+}
+
+// broughtNames returns those names of files with several in the source that
+// the replica did not have when they were compared. What brought them over may
+// not have known of the others yet.
+func (p *pass) broughtNames() []linkedPath {
+	compared := make(map[tree.Path]bool, len(p.linked))
+	for _, l := range p.linked {
+		compared[l.path] = true
+	}
+	var brought []linkedPath
+	for id, names := range p.groups {
+		for _, name := range names {
+			if len(names) > 1 && !compared[name] {
+				brought = append(brought, linkedPath{path: name, Linked: tree.Linked{Source: id}})
+			}
+		}
+	}
+	return brought
 }
 
 // misLinked returns every name of those files whose names in the replica are

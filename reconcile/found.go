@@ -109,7 +109,7 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	}
 	for _, problem := range c.Problems {
 		r.Problems++
-		p.flawed = true
+		p.uncompared(problem.Err)
 		p.m.problems.note(path.Join(problem.Name), problem.Err, 0)
 	}
 }

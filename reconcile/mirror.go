@@ -51,6 +51,9 @@ const (
 
 	// sourcePoll is how often a source that is missing is looked for.
 	sourcePoll = time.Second
+	// passShare is how many times as long as the last pass took a pass that
+	// is made again waits at least.
+	passShare = 10
 	// clockPoll is how often the wall clock is held against the monotonic
 	// one; a jump of more than clockGap means that the machine slept, when
 	// events may have been lost.
@@ -173,28 +176,40 @@ func (m *Mirror) withWorkers(ctx context.Context, body func(context.Context) err
 // runPasses owns the schedule: never two passes at once, the next one an
 // interval after the last ended.
 func (m *Mirror) runPasses(ctx context.Context) error {
-	cause := AtStart
+	cause, attempt := AtStart, 0
 	for {
-		_, err := m.pass(ctx, cause)
+		report, err := m.pass(ctx, cause)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrOverlap):
 			return err
+		case report.retry && !m.ailing(): // a root that is ill is looked at anyway
+			attempt++
+		default:
+			attempt = 0
 		}
-		if cause = m.awaitPass(ctx); cause == "" {
+		if cause = m.awaitPass(ctx, attempt, report.Elapsed); cause == "" {
 			return nil
 		}
 	}
 }
 
-// awaitPass returns the cause of the next pass, "" when ctx ended.
-func (m *Mirror) awaitPass(ctx context.Context) PassCause {
-	interval := time.NewTimer(m.o.Interval)
+// awaitPass returns the cause of the next pass, "" when ctx ended. attempt is
+// how many passes before it could not compare everything: then it comes
+// earlier, but not so early that passes are all there is.
+func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration) PassCause {
+	pause, due := m.o.Interval, AtInterval
+	if attempt > 0 {
+		if sooner := max(growing(firstPause, pause, attempt-1), passShare*last); sooner < pause {
+			pause, due = sooner, OnRetry
+		}
+	}
+	interval := time.NewTimer(pause)
 	defer interval.Stop()
 	poll := time.NewTicker(clockPoll)
 	defer poll.Stop()
-	last := time.Now()
+	seen := time.Now()
 	for {
 		if m.ailing() {
 			poll.Reset(sourcePoll)
@@ -203,16 +218,16 @@ func (m *Mirror) awaitPass(ctx context.Context) PassCause {
 		case <-ctx.Done():
 			return ""
 		case <-interval.C:
-			return AtInterval
+			return due
 		case cause := <-m.requests:
 			return cause
 		case <-poll.C:
 		}
 		now := time.Now()
-		if now.Round(0).Sub(last.Round(0))-now.Sub(last) > clockGap {
+		if now.Round(0).Sub(seen.Round(0))-now.Sub(seen) > clockGap {
 			return OnResume
 		}
-		last = now
+		seen = now
 		if m.ailing() && m.recovered() {
 			return OnReturn
 		}

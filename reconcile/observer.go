@@ -57,6 +57,7 @@ type PassCause string
 const (
 	AtStart     PassCause = "start"
 	AtInterval  PassCause = "interval"
+	OnRetry     PassCause = "retry" // the last one could not compare everything
 	OnRequest   PassCause = "request"
 	OnOverflow  PassCause = "overflow"
 	OnReturn    PassCause = "return"
@@ -86,6 +87,9 @@ type Report struct {
 	Digest tree.Digest
 	// Equal: every path was compared or repaired, and nothing is held.
 	Equal bool
+
+	// retry: another pass soon may do better than this one.
+	retry bool
 }
 
 // Hold is a reason to hold removals, with the remedy in words.

@@ -42,6 +42,7 @@ type pass struct {
 	mu       sync.Mutex
 	report   Report
 	flawed   bool // something could not be compared, repaired or removed
+	retry    bool // what could not be compared is worth another pass soon
 	removals []extra
 	linked   []linkedPath
 	groups   map[tree.ID][]tree.Path
@@ -129,6 +130,7 @@ func (p *pass) done(err error) Report {
 	r := &p.report
 	r.BytesRead = p.bytes.Load()
 	r.Elapsed = time.Since(p.began)
+	r.retry = err != nil || p.retry
 	r.Equal = err == nil && !p.flawed && (p.visit == nil || r.Drift == 0)
 	if r.Equal {
 		r.Digest = tree.LinksDigest(p.root.sum(), severalNames(p.groups))
@@ -316,11 +318,18 @@ func (p *pass) unread(path tree.Path, err error) error {
 	return nil
 }
 
+// uncompared notes that something could not be compared. Rights do not come
+// back by themselves, and when they do there is an event. The caller holds mu.
+func (p *pass) uncompared(err error) {
+	p.flawed = true
+	p.retry = p.retry || !errors.Is(err, fs.ErrPermission)
+}
+
 // problem is about what is inside the folder at path.
 func (p *pass) problem(path tree.Path, err error) {
 	p.mu.Lock()
 	p.report.Problems++
-	p.flawed = true
+	p.uncompared(err)
 	p.mu.Unlock()
 	p.m.problems.noteInside(path, err)
 }

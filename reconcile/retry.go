@@ -38,16 +38,14 @@ func (b *batch) fail(l *look, err error) {
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		b.settle(l, verdict{result: failed})
-	case errors.Is(err, tree.ErrSourceMissing) || errors.Is(err, tree.ErrUnreachable) ||
-		errors.Is(err, tree.ErrReplicaReplaced):
-		m.checkSource()
+	case isRootless(err) && !m.recovered():
 		m.postpone(l.item, sourcePoll)
 	case errors.Is(err, tree.ErrChanged):
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
 	case errors.Is(err, tree.ErrNoParent) && l.attempt <= quietAttempts:
 		m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case errors.Is(err, tree.ErrConflict) && l.attempt <= quietAttempts:
+	case (errors.Is(err, tree.ErrConflict) || isRootless(err)) && l.attempt <= quietAttempts:
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
 	default:
 		if !errors.Is(err, tree.ErrNoParent) { // the parent's problem, told there
@@ -57,8 +55,13 @@ func (b *batch) fail(l *look, err error) {
 	}
 }
 
-// quietAttempts is how often a path may find the replica other than expected
-// before that is a problem.
+// isRootless reports whether err is the trouble of one of the roots.
+func isRootless(err error) bool {
+	return errors.Is(err, tree.ErrSourceMissing) || errors.Is(err, tree.ErrUnreachable) || errors.Is(err, tree.ErrReplicaReplaced)
+}
+
+// quietAttempts is how often a path may find the replica other than expected,
+// or a root that is there again out of reach, before that is a problem.
 const quietAttempts = 5
 
 // postpone gives it back for a while; a pass that waits for it goes on.

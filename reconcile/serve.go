@@ -103,9 +103,14 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	}
 	b := &batch{m: m, folders: folders{source: m.source}, parents: make(map[tree.Path]*pass)}
 	defer b.folders.close()
-	for _, it := range items {
-		b.looks = append(b.looks, &look{item: it})
+	looks := make([]look, len(items))
+	b.looks = make([]*look, len(items))
+	for i, it := range items {
+		looks[i].item = it
+		b.looks[i] = &looks[i]
 	}
+	b.actions = make([]tree.Action, 0, len(items))
+	b.owners = make([]*look, 0, len(items))
 	b.lookAtSource()
 	b.lookAtReplica(ctx)
 	b.lookBeside()
@@ -399,10 +404,13 @@ func (b *batch) follow(ctx context.Context) {
 			continue // what stands at the root now is no model for the replica's
 		}
 		self, err := b.folders.look(parent)
-		if err == nil {
+		switch {
+		case err == nil:
 			actions = append(actions, tree.Action{
 				Kind: tree.Metadata, Path: parent, Want: self, Over: tree.Folder, Follows: true,
 			})
+		case !isGone(err):
+			m.dirtyFor(b.parents[parent], parent, dirt{cause: ByPass})
 		}
 	}
 	if len(actions) == 0 {

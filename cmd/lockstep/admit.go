@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"lockstep/reconcile/local"
+	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 )
 
@@ -53,14 +56,14 @@ func admit(s *settings) (pair, error) {
 		if errors.As(err, &refusal) {
 			return p, wrongUsage(refusal.Hint, "%s", refusal.What)
 		}
-		return p, &ending{code: exitUsage, what: err.Error(), hint: "name folders that can be read"}
+		return p, unreadable(err)
 	}
 	var err error
 	if p.source, err = local.Resolve(s.source); err == nil {
 		p.replica, err = local.Resolve(s.replica)
 	}
 	if err != nil {
-		return p, &ending{code: exitUsage, what: err.Error(), hint: "name folders that can be read"}
+		return p, unreadable(err)
 	}
 	if s.method == tree.ByCache {
 		if folder, err := os.UserCacheDir(); err == nil {
@@ -68,6 +71,17 @@ func admit(s *settings) (pair, error) {
 		}
 	}
 	return p, nil
+}
+
+// unreadable returns the ending for a folder that cannot be opened: the wrong
+// one was named, or the system is in trouble.
+func unreadable(err error) *ending {
+	for _, wrong := range []error{fs.ErrNotExist, fs.ErrPermission, at.ErrNotFolder, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
+		if errors.Is(err, wrong) {
+			return &ending{code: exitUsage, what: err.Error(), hint: "name folders that can be read"}
+		}
+	}
+	return &ending{code: exitFailed, what: err.Error(), hint: "try again when the system is well"}
 }
 
 // changesNothing reports whether the command only looks.

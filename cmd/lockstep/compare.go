@@ -54,7 +54,7 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 	}
 	source, err := local.OpenSource(p.source)
 	if err != nil {
-		return &ending{code: exitUsage, what: err.Error(), hint: "name a folder that can be read"}
+		return unreadable(err)
 	}
 	defer source.Close()
 	replica, err := local.OpenReplica(p.replica, local.ReplicaOptions{ReadOnly: true})

@@ -63,7 +63,7 @@ func isTerminal(w io.Writer) bool {
 func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error {
 	source, err := local.OpenSource(p.source)
 	if err != nil {
-		return &ending{code: exitUsage, what: err.Error(), hint: "name a folder that can be read"}
+		return unreadable(err)
 	}
 	defer source.Close()
 	replica, err := local.OpenReplica(p.replica, local.ReplicaOptions{Durability: s.durability, Cache: p.cache})

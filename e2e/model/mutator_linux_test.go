@@ -5,8 +5,11 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // names are what things in the tree are called: few, so that the same places are met again and again.
@@ -17,8 +20,9 @@ var names = []string{"a", "b", "c", "d", "e", "-x y", "\xff\n\"", ".lockstep.tmp
 type mutator struct {
 	*rand.Rand
 	playground
-	done []operation
-	took int // operations that were carried out, of those that were drawn
+	done    []operation
+	took    int               // operations that were carried out, of those that were drawn
+	settled map[string]uint64 // the files that the mirror knows of for certain: path and inode
 }
 
 func newMutator(seed uint64, p playground) *mutator {
@@ -27,12 +31,53 @@ func newMutator(seed uint64, p playground) *mutator {
 
 // step draws an operation and carries it out.
 func (m *mutator) step() {
-	o := m.draw()
+	m.carry(m.draw())
+}
+
+func (m *mutator) carry(o operation) {
 	o.began = time.Now().UTC().Format("15:04:05.000000")
 	m.done = append(m.done, o)
-	if m.do(o) == nil {
-		m.took++
+	if m.do(o) != nil {
+		return
 	}
+	m.took++
+	if !slices.Contains(edits, o.kind) {
+		return
+	}
+	// A file was edited through a name that the mirror may never get to see, if it goes before its turn comes. Nothing tells of
+	// the file's other names then, so they are touched.
+	inode, names := m.inode(o.path)
+	if names > 1 && m.settled[o.path] != inode {
+		_, _, files := m.entries("tree")
+		for _, name := range files {
+			if other, _ := m.inode(name); other == inode && name != o.path {
+				m.done = append(m.done, operation{kind: "time", path: name, number: int64(len(m.done))})
+				m.do(m.done[len(m.done)-1])
+			}
+		}
+	}
+}
+
+// edits are the kinds that change a file through one of its names.
+var edits = []string{"write", "append", "patch", "truncate", "map", "mode", "owner", "time", "attribute", "rules"}
+
+// rested notes that the mirror has seen all that there is.
+func (m *mutator) rested() {
+	m.done = append(m.done, operation{kind: rest})
+	m.settled = map[string]uint64{}
+	_, _, files := m.entries("tree")
+	for _, path := range files {
+		m.settled[path], _ = m.inode(path)
+	}
+}
+
+// inode returns the inode number of a file and how many names it has; zeroes if there is none.
+func (m *mutator) inode(path string) (number, names uint64) {
+	var status unix.Stat_t
+	if unix.Lstat(m.on(path), &status) != nil || status.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0, 0
+	}
+	return status.Ino, uint64(status.Nlink)
 }
 
 // crowd is how many things the tree may hold before something large goes.
@@ -45,7 +90,7 @@ var drawn = []struct {
 }{
 	{"create", 8}, {"write", 8}, {"append", 4}, {"patch", 3}, {"truncate", 2}, {"map", 2}, {"save", 6}, {"rename", 12}, {"exchange", 5},
 	{"link", 5}, {"symlink", 3}, {"mkdir", 7}, {"fifo", 1}, {"socket", 1}, {"device", 1}, {"mode", 4}, {"owner", 2}, {"time", 3},
-	{"attribute", 3}, {"rules", 1}, {"remove", 5}, {flip, 5}, {"out", 4}, {"in", 5}, {"beside", 2}, {pause, 8},
+	{"attribute", 3}, {"rules", 1}, {"remove", 5}, {flip, 5}, {"out", 4}, {"in", 5}, {"beside", 2}, {pause, 8}, {"pass", 1},
 }
 
 func (m *mutator) draw() operation {

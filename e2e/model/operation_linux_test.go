@@ -51,7 +51,10 @@ const (
 
 // playground is where operations happen: tree is mirrored, or is the replica that is tampered with; outside lies on the same file
 // system. Trees are moved between the two.
-type playground struct{ tree, outside string }
+type playground struct {
+	tree, outside string
+	pass          func() error // asks the mirror for a pass
+}
 
 // on returns where a path of an operation lies.
 func (p playground) on(path string) string {
@@ -81,6 +84,7 @@ func (p playground) do(o operation) error {
 
 // kinds are the operations by name. path is where o.path lies.
 var kinds = map[string]func(path string, p playground, o operation) error{
+	"pass": func(_ string, p playground, _ operation) error { return p.pass() },
 	"create": func(path string, _ playground, o operation) error {
 		return put(path, os.O_CREATE|os.O_EXCL, 0, content(o.number))
 	},

@@ -38,7 +38,7 @@ func settings(seed uint64) (base string, flags []string) {
 }
 
 // newSession starts lockstep with two empty trees as seed has it, and returns when it is ready.
-func newSession(seed uint64) (*session, error) {
+func newSession(seed uint64, more ...string) (*session, error) {
 	base, flags := settings(seed)
 	place, err := os.MkdirTemp(base, "lockstep-model")
 	if err != nil {
@@ -51,7 +51,7 @@ func newSession(seed uint64) (*session, error) {
 		}
 	}
 	log := filepath.Join(place, "log")
-	flags = append(flags, "--interval", "1h", "--log-level", "debug", "--log-file", log, "--quiet", s.source, s.replica)
+	flags = append(append(flags, more...), "--interval", "1h", "--log-level", "debug", "--log-file", log, "--quiet", s.source, s.replica)
 	command := rig.Command(false, os.Getenv(binary), flags...)
 	command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	if s.process, err = rig.Start(command, log); err != nil {
@@ -63,7 +63,10 @@ func newSession(seed uint64) (*session, error) {
 // beside is the folder that things are moved to from tree.
 func (s *session) beside(tree string) string { return tree + "-outside" }
 
-func (s *session) playground(tree string) playground { return playground{tree, s.beside(tree)} }
+func (s *session) playground(tree string) playground { return playground{tree, s.beside(tree), s.pass} }
+
+// pass asks for a pass and does not wait for it.
+func (s *session) pass() error { return s.process.Signal(syscall.SIGUSR1) }
 
 // close stops the mirror, which has to go well, and removes everything.
 func (s *session) close() error {

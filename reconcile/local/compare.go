@@ -33,6 +33,8 @@ func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison,
 	}
 	if c.dir != nil {
 		defer names.close()
+	} else {
+		c.out.Drift = make([]tree.Drift, 0, len(s.Entries)) // everything is missing
 	}
 	if err := c.merge(names.names); err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)

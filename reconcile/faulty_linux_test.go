@@ -107,6 +107,16 @@ func (m *moody) set(mood func(tree.Action) error) {
 	m.mood = mood
 }
 
+// Check answers as an action at the root would be.
+func (m *moody) Check() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.mood(tree.Action{}); err != nil {
+		return err
+	}
+	return m.Replica.Check()
+}
+
 func (m *moody) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
 	m.mu.Lock()
 	mood := m.mood
@@ -176,14 +186,16 @@ func TestUnreachableForAWhile(t *testing.T) {
 		r.write("file", "changed", "new/file", "new")
 		must(t, os.Remove(r.in("gone")))
 		r.mirror.Dirty([]string{"file", "new", "new/file", "gone"}, reconcile.ByWatch)
-		if report := r.pass(ctx); report.Equal {
-			t.Errorf("report %+v", report)
+		if report, err := r.mirror.Pass(ctx, reconcile.AtInterval); err == nil || report.Equal {
+			t.Errorf("report %+v, error %v", report, err)
 		}
 		m.set(well)
 		r.idle(ctx)
 		r.wantEqual("when it is back")
-		if len(r.log.problems) > 0 {
-			t.Errorf("told of %v", r.log.problems)
+		for _, p := range r.log.problems {
+			if p.Path != tree.Root {
+				t.Errorf("told of %v", p)
+			}
 		}
 	})
 }

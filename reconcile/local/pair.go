@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -22,6 +23,17 @@ func (r *Refusal) Error() string { return r.What }
 
 func refuse(hint, what string, args ...any) error {
 	return &Refusal{What: fmt.Sprintf(what, args...), Hint: hint}
+}
+
+// isTrouble reports whether err speaks of the state of the system and not of
+// the path.
+func isTrouble(err error) bool {
+	for _, state := range []error{syscall.EIO, syscall.ESTALE} {
+		if errors.Is(err, state) {
+			return true
+		}
+	}
+	return at.Exhausted(err)
 }
 
 // CheckPair returns a [*Refusal] when the mirror of source in replica, with
@@ -53,6 +65,8 @@ func checkSource(path string, mounts mountTable) (*place, error) {
 	switch {
 	case errors.Is(err, at.ErrNotFolder):
 		return nil, refuse("give a folder", "source %q is not a folder", path)
+	case err != nil && isTrouble(err):
+		return nil, fmt.Errorf("source %q cannot be opened: %w", path, cause(err))
 	case err != nil:
 		return nil, refuse("check the path and its permissions", "source %q cannot be opened: %v", path, cause(err))
 	case !p.exists():
@@ -62,6 +76,9 @@ func checkSource(path string, mounts mountTable) (*place, error) {
 	if err == nil {
 		defer d.Close()
 		_, err = d.Names(nil)
+	}
+	if isTrouble(err) {
+		return nil, fmt.Errorf("source %q cannot be read: %w", path, cause(err))
 	}
 	if err != nil {
 		return nil, refuse("run lockstep as a user who may read it", "source %q cannot be read: %v", path, cause(err))
@@ -82,6 +99,8 @@ func checkReplica(path string, mounts mountTable) (*place, error) {
 		return nil, refuse("give a folder, or a path where none exists yet", "replica %q is not a folder", path)
 	case errors.Is(err, errDangling):
 		return nil, refuse("remove the symlink or create what it points to", "replica %q leads through a symlink that leads nowhere", path)
+	case err != nil && isTrouble(err):
+		return nil, fmt.Errorf("replica %q cannot be opened: %w", path, cause(err))
 	case err != nil:
 		return nil, refuse("check the path and its permissions", "replica %q cannot be opened: %v", path, cause(err))
 	case p.pseudo:

@@ -146,15 +146,15 @@ func (r *Replica) Check() error {
 	}
 	now, err := at.Open(r.path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, at.ErrNotFolder) {
-		return fmt.Errorf("%w: %w", tree.ErrReplicaReplaced, err)
+		return fmt.Errorf("%w: %q: %w", tree.ErrReplicaReplaced, r.path, err)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", tree.ErrUnreachable, err)
+		return fmt.Errorf("%w: %q: %w", tree.ErrUnreachable, r.path, err)
 	}
 	defer now.Close()
 	identity, err := now.Identity()
 	if err != nil {
-		return fmt.Errorf("%w: %w", tree.ErrUnreachable, err)
+		return fmt.Errorf("%w: %q: %w", tree.ErrUnreachable, r.path, err)
 	}
 	if identity != r.identity {
 		return tree.ErrReplicaReplaced

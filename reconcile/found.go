@@ -82,8 +82,14 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 		default:
 			if p.m.projected(e).Kind == tree.Absent {
 				skipped++
+				if e.Kind != tree.Socket {
+					p.m.noteLost(tree.OfExistence, path.Join(e.Name))
+				}
 			}
 		}
+	}
+	if len(names) > 0 && !p.m.traits.HardLinks {
+		p.m.noteLost(tree.OfLinks, path.Join(names[0].Name))
 	}
 	p.files.Add(files)
 	p.mu.Lock()

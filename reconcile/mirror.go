@@ -12,6 +12,8 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,14 +75,13 @@ type Mirror struct {
 	traits  tree.Traits
 	o       Options
 
-	queue    *queue
-	guard    *guard
-	links    *links
-	gone     *vanished
-	problems *problems
-	requests chan PassCause
-	// following is held while folders' times are put back.
-	following sync.Mutex
+	queue     *queue
+	guard     *guard
+	links     *links
+	gone      *vanished
+	problems  *problems
+	requests  chan PassCause
+	following following
 	lostTold  atomic.Uint32
 
 	// Guarded by mu.
@@ -105,29 +106,28 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 		o.Observer = silent{}
 	}
 	return &Mirror{
-		source:   source,
-		replica:  replica,
-		traits:   replica.Traits(),
-		o:        o,
-		queue:    newQueue(o.Workers),
-		guard:    newGuard(o),
-		links:    newLinks(),
-		gone:     newVanished(),
-		problems: newProblems(o.Observer),
-		requests: make(chan PassCause, 1),
+		source:    source,
+		replica:   replica,
+		traits:    replica.Traits(),
+		o:         o,
+		queue:     newQueue(o.Workers),
+		guard:     newGuard(o),
+		links:     newLinks(),
+		following: following{seed: maphash.MakeSeed()},
+		gone:      newVanished(),
+		problems:  newProblems(o.Observer),
+		requests:  make(chan PassCause, 1),
 	}
 }
 
 // Dirty makes paths be looked at soon: slash-separated, raw bytes, relative
 // to the source. It never blocks for long.
 func (m *Mirror) Dirty(paths []string, cause Cause) {
-	for _, p := range paths {
-		path := tree.Path(p)
-		if cause == ByWatch && path.Parent() == tree.Root {
-			m.guard.sawRootChange()
-		}
-		m.queue.add(path, dirt{cause: cause})
+	atRoot := func(path string) bool { return tree.Path(path).Parent() == tree.Root }
+	if cause == ByWatch && slices.ContainsFunc(paths, atRoot) {
+		m.guard.sawRootChange()
 	}
+	m.queue.addAll(paths, dirt{cause: cause})
 }
 
 // RequestPass makes a pass begin as soon as none is running. Requests made

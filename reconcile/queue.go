@@ -135,14 +135,31 @@ func newQueue(workers int) *queue {
 }
 
 // add makes path dirty. A path that waits for a retry is brought forward.
-func (q *queue) add(path tree.Path, d dirt) { q.put(path, d, true) }
-
-// suggest is add, but leaves a path that waits for a retry its pause.
-func (q *queue) suggest(path tree.Path, d dirt) { q.put(path, d, false) }
-
-func (q *queue) put(path tree.Path, d dirt, hasten bool) {
+func (q *queue) add(path tree.Path, d dirt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.put(path, d, true)
+}
+
+// addAll adds paths at once: no worker gets one before all are there, so that
+// what belongs together can meet.
+func (q *queue) addAll(paths []string, d dirt) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, path := range paths {
+		q.put(tree.Path(path), d, true)
+	}
+}
+
+// suggest is add, but leaves a path that waits for a retry its pause.
+func (q *queue) suggest(path tree.Path, d dirt) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.put(path, d, false)
+}
+
+// put makes path dirty. The caller holds mu.
+func (q *queue) put(path tree.Path, d dirt, hasten bool) {
 	it, known := q.items[path]
 	if !known {
 		it = &item{path: path, dirt: d}

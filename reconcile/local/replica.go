@@ -173,7 +173,10 @@ func (r *Replica) Look(ctx context.Context, paths []tree.Path) []tree.Found {
 			continue
 		}
 		e, err := r.look(folders, path)
-		if err != nil {
+		switch {
+		case err != nil && path == tree.Root:
+			err = fmt.Errorf("look at %q: %w", r.path, err)
+		case err != nil:
 			err = fmt.Errorf("look: %w", err)
 		}
 		found[i] = tree.Found{Entry: e, Err: err}

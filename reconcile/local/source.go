@@ -99,6 +99,9 @@ func (s *Source) Folder(path tree.Path) (tree.SourceFolder, error) {
 			err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 		}
 	}
+	if path == tree.Root {
+		return nil, fmt.Errorf("open the source %q: %w", s.path, err)
+	}
 	return nil, fmt.Errorf("open folder %q: %w", path, err)
 }
 

@@ -229,6 +229,10 @@ func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration)
 		}
 		seen = now
 		if m.ailing() && m.recovered() {
+			select {
+			case <-m.requests: // this pass will do
+			default:
+			}
 			return OnReturn
 		}
 	}
@@ -252,11 +256,15 @@ func (m *Mirror) recovered() bool {
 func (m *Mirror) CheckSource() { m.checkSource() }
 
 // checkSource returns nil when removals may rely on the source root, and
-// tells the guard otherwise.
+// tells the guard otherwise. Removals that were held until now are found by
+// another pass.
 func (m *Mirror) checkSource() error {
 	err := m.source.Check()
 	told := m.guard.rootIs(err)
 	m.tellHolds(told)
+	if err == nil && slices.ContainsFunc(told.released, func(h Hold) bool { return h.Count > 0 }) {
+		m.RequestPass(OnReturn)
+	}
 	return err
 }
 

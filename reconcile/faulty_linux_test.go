@@ -137,6 +137,7 @@ func well(tree.Action) error { return nil }
 // A full disk is the trouble of those who do not fit. It is told once for
 // each path, and passes end.
 func TestNoSpaceForSome(t *testing.T) {
+	t.Parallel()
 	r := setUp(t, reconcile.Options{})
 	m := &moody{Replica: r.dst, mood: well}
 	r.dst = m
@@ -175,6 +176,7 @@ func TestNoSpaceForSome(t *testing.T) {
 // While the replica is out of reach nothing is lost, and nothing is said of
 // single paths.
 func TestUnreachableForAWhile(t *testing.T) {
+	t.Parallel()
 	r := setUp(t, reconcile.Options{})
 	m := &moody{Replica: r.dst, mood: well}
 	r.dst = m

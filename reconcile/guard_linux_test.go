@@ -119,6 +119,7 @@ func TestSourceMissingAndBack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := manyFiles(t, reconcile.Options{})
 			r.served(func(ctx context.Context) {
 				full := snapshot(t, r.replica)

@@ -54,6 +54,7 @@ func filled(t *testing.T) *rig {
 func TestRenames(t *testing.T) {
 	for name, c := range renames {
 		t.Run(name+" by events", func(t *testing.T) {
+			t.Parallel()
 			r := filled(t)
 			r.served(func(ctx context.Context) {
 				must(t, os.Rename(r.in(c.from), r.in(c.to)))
@@ -64,6 +65,7 @@ func TestRenames(t *testing.T) {
 			})
 		})
 		t.Run(name+" by a pass", func(t *testing.T) {
+			t.Parallel()
 			r := filled(t)
 			r.served(func(ctx context.Context) {
 				must(t, os.Rename(r.in(c.from), r.in(c.to)))
@@ -103,6 +105,7 @@ func TestFolderRenamedAndChangedAtOnce(t *testing.T) {
 	for name, change := range changes {
 		for _, told := range []string{"at once", "later"} {
 			t.Run(name+", told "+told, func(t *testing.T) {
+				t.Parallel()
 				r := filled(t)
 				r.served(func(ctx context.Context) {
 					must(t, os.Rename(r.in("folder"), r.in("renamed")))

@@ -84,7 +84,8 @@ func TestTampering(t *testing.T) {
 			}
 			both.Wait()
 			if err := s.proof(false); err != nil {
-				t.Fatalf("after a pass: %v\n%s", err, s.ending(t))
+				t.Fatalf("after a pass: %v\n%s\nin the source:\n%s\nin the replica:\n%s", err, s.ending(t),
+					written(mutators[0].done), written(mutators[1].done))
 			}
 		}
 		if differences, err := judge.Compare(t.Context(), s.source, s.replica); err != nil || len(differences) > 0 {

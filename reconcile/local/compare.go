@@ -21,6 +21,8 @@ type comparison struct {
 	out tree.Comparison
 	// known is what the cache has of the folder.
 	known *cachedFolder
+	// less: the replica cannot hold all of the entry at hand.
+	less bool
 }
 
 // Compare lists the replica's folder and goes through both lists by name.
@@ -117,6 +119,7 @@ func (c *comparison) problem(name string, err error) {
 // project counts what the replica cannot hold of e.
 func (c *comparison) project(e tree.Entry) tree.Entry {
 	want, lost := c.r.traits.Project(e)
+	c.less = lost != 0
 	for i := range c.out.Lost {
 		if lost&(1<<i) != 0 {
 			c.out.Lost[i]++
@@ -149,10 +152,13 @@ func (c *comparison) missing(e tree.Entry) {
 func (c *comparison) both(i int, kind tree.Kind) {
 	e := c.s.Entries[i]
 	if e.Kind == tree.File && (kind == tree.File || kind == tree.Absent) {
-		if c.s.Method == tree.ByContent {
-			c.contents(i)
-		} else {
+		switch {
+		case c.s.Method == tree.ByMetadata:
 			c.stamps(i)
+		case c.known != nil:
+			c.remembered(i)
+		default:
+			c.contents(i)
 		}
 		return
 	}
@@ -182,6 +188,11 @@ func (c *comparison) settle(i int, want, have tree.Entry, content tree.Digest) {
 		c.out.Leaves[i] = c.r.traits.LeafDigest(want, content)
 	}
 	c.drift(differs, want, have)
+	c.links(want, have)
+}
+
+// links notes what has more than one name on either side.
+func (c *comparison) links(want, have tree.Entry) {
 	if want.Kind == tree.File && have.Kind == tree.File && (want.Links > 1 || have.Links > 1) {
 		c.out.Linked = append(c.out.Linked, tree.Linked{
 			Name: want.Name, Source: want.ID, Replica: have.ID,

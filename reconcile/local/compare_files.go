@@ -10,9 +10,7 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// stamps compares a file by what both sides say of it, without opening them:
-// for ByMetadata that will do, for ByCache if the content is known of exactly
-// these two versions.
+// stamps compares a file by what both sides say of it, without opening them.
 func (c *comparison) stamps(i int) {
 	name := c.s.Entries[i].Name
 	e, err := c.s.Folder.Look(name)
@@ -29,13 +27,21 @@ func (c *comparison) stamps(i int) {
 		c.problem(name, fmt.Errorf("look: %w", err))
 		return
 	}
-	if c.s.Method == tree.ByMetadata || e.Kind != tree.File || have.Kind != tree.File || e.Size != have.Size {
-		c.settle(i, c.project(e), have, tree.Digest{})
-		return
-	}
-	if digest, ok := c.known.digest(e, have); ok {
-		c.settle(i, c.project(e), have, digest)
-		return
+	c.settle(i, c.project(e), have, tree.Digest{})
+}
+
+// remembered compares a file by the cache: when both sides have the very
+// versions that were found equal, nothing of them can have changed, extended
+// attributes included. Else it compares by content.
+func (c *comparison) remembered(i int) {
+	e := c.s.Entries[i]
+	have, err := c.dir.Look(e.Name)
+	if err == nil {
+		if leaf, ok := c.known.leaf(e, have); ok {
+			c.out.Leaves[i] = leaf
+			c.links(e, have)
+			return
+		}
 	}
 	c.contents(i)
 }
@@ -80,10 +86,11 @@ func (c *comparison) contents(i int) {
 	case err != nil:
 		c.problem(name, err)
 	default:
-		if c.known != nil {
-			c.known.note(want, have, digest, begun)
-		}
+		drifted := len(c.out.Drift)
 		c.settle(i, want, have, digest)
+		if c.known != nil && len(c.out.Drift) == drifted && !c.less {
+			c.known.note(e, have, c.out.Leaves[i], begun)
+		}
 	}
 }
 

@@ -124,7 +124,7 @@ func (r *Replica) open() (err error) {
 		}
 	}
 	if r.options.Cache != "" {
-		r.cache = openDigestCache(r.options.Cache, r.identity)
+		r.cache = openDigestCache(r.options.Cache, r.identity, r.traits)
 	}
 	return nil
 }

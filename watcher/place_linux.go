@@ -70,7 +70,7 @@ func readRoot(root string) (rootID, attr, error) {
 		folder: uint32(st.Mode)&unix.S_IFMT == unix.S_IFDIR,
 	}
 	id := rootID{identity: a.id}
-	if st.Mask&unix.STATX_BTIME != 0 {
+	if st.Mask&unix.STATX_BTIME != 0 && !isOverlay(root) {
 		id.birth = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 	}
 	if st.Mask&unix.STATX_MNT_ID_UNIQUE != 0 {
@@ -80,6 +80,14 @@ func readRoot(root string) (rootID, attr, error) {
 		return id, a, &fs.PathError{Op: "statx", Path: root, Err: errNoFolder}
 	}
 	return id, a, nil
+}
+
+// isOverlay reports whether root is in an overlay, where a folder is born once more with the first change to it: it is
+// copied to the upper layer then.
+func isOverlay(root string) bool {
+	var st unix.Statfs_t
+	_, err := retry(func() (int, error) { return 0, unix.Statfs(root, &st) })
+	return err == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC
 }
 
 // remoteName looks the file system up among those whose changes, made elsewhere or by the kernel itself, inotify does

@@ -151,7 +151,9 @@ func (d *Dir) Identity() (Identity, error) {
 		return Identity{}, err
 	}
 	i := Identity{fsType: kind, fsID: id, ino: st.Ino}
-	if st.Mask&unix.STATX_BTIME != 0 {
+	// A folder of an overlay is born once more with the first change to it,
+	// when it is copied to the upper layer.
+	if st.Mask&unix.STATX_BTIME != 0 && kind != unix.OVERLAYFS_SUPER_MAGIC {
 		i.birth = timeOf(st.Btime)
 	}
 	return i, nil

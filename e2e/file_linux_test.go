@@ -25,6 +25,9 @@ var fileCommands = map[string]command{
 	"setxattr": {"PATH NAME VALUE", func(s *scene, a []string) error { return unix.Lsetxattr(s.MkAbs(a[0]), a[1], []byte(a[2]), 0) }},
 	"setfacl":  {"ARG...", func(s *scene, a []string) error { return run0(s, append([]string{"setfacl"}, a...)) }},
 	"hardlink": {"OLD NEW", func(s *scene, a []string) error { return os.Link(s.MkAbs(a[0]), s.MkAbs(a[1])) }},
+	"rename":   {"OLD NEW", func(s *scene, a []string) error { return unix.Rename(s.MkAbs(a[0]), s.MkAbs(a[1])) }},
+	"exchange": {"ONE OTHER", exchange},
+	"map":      {"PATH OFFSET TEXT", writeByMap},
 	"mkfifo":   {"PATH", func(s *scene, a []string) error { return unix.Mkfifo(s.MkAbs(a[0]), 0o644) }},
 	"mknod":    {"PATH MAJOR MINOR", makeDevice},
 	"mksocket": {"PATH", func(s *scene, a []string) error { return unix.Mknod(s.MkAbs(a[0]), unix.S_IFSOCK|0o644, 0) }},
@@ -161,4 +164,28 @@ func probe(folder string, do func(path string) error) bool {
 	defer os.RemoveAll(fresh)
 	path := filepath.Join(fresh, "entry")
 	return os.WriteFile(path, nil, 0o644) == nil && do(path) == nil
+}
+
+// exchange lets two names change places.
+func exchange(s *scene, arguments []string) error {
+	return unix.Renameat2(unix.AT_FDCWD, s.MkAbs(arguments[0]), unix.AT_FDCWD, s.MkAbs(arguments[1]), unix.RENAME_EXCHANGE)
+}
+
+// writeByMap overwrites bytes through shared memory, which raises no event.
+func writeByMap(s *scene, arguments []string) error {
+	offset, err := strconv.Atoi(arguments[1])
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.MkAbs(arguments[0]), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	memory, err := unix.Mmap(int(f.Fd()), 0, offset+len(arguments[2]), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	copy(memory[offset:], arguments[2])
+	return errors.Join(unix.Msync(memory, unix.MS_SYNC), unix.Munmap(memory))
 }

@@ -12,14 +12,17 @@ import (
 
 // mountCommands change mounts. Whatever is mounted at the end of a script is taken away.
 var mountCommands = map[string]command{
-	"mount-tmpfs": {"FOLDER", mountMemory},
-	"mount-bind":  {"OLD NEW...", mountBind},
-	"umount":      {"FOLDER", func(s *scene, arguments []string) error { return unix.Unmount(s.MkAbs(arguments[0]), 0) }},
+	"mount-tmpfs":   {"FOLDER...", mountMemory},
+	"mount-bind":    {"OLD NEW...", mountBind},
+	"mount-image":   {"FOLDER PROGRAM...", mountImage},
+	"mount-overlay": {"FOLDER LOWER UPPER WORK", mountOverlay},
+	"umount":        {"FOLDER", func(s *scene, arguments []string) error { return unix.Unmount(s.MkAbs(arguments[0]), 0) }},
 }
 
 func mountMemory(s *scene, arguments []string) error {
 	folder := s.MkAbs(arguments[0])
-	if err := unix.Mount("lockstep-e2e", folder, "tmpfs", 0, "size=64m,mode=0777"); err != nil {
+	options := strings.Join(append([]string{"size=64m,mode=0777"}, arguments[1:]...), ",")
+	if err := unix.Mount("lockstep-e2e", folder, "tmpfs", 0, options); err != nil {
 		return err
 	}
 	s.takeAway(folder)
@@ -35,6 +38,40 @@ func mountBind(s *scene, arguments []string) error {
 	if len(arguments) > 2 && arguments[2] == "ro" {
 		return unix.Mount("", folder, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 	}
+	return nil
+}
+
+// imageSize is the least that mkfs.xfs takes.
+const imageSize = 300 << 20
+
+// mountImage makes a file system in a file beside folder with a program such as mkfs.ext4, and mounts it.
+func mountImage(s *scene, arguments []string) error {
+	folder, words := s.MkAbs(arguments[0]), arguments[1:]
+	image := folder + ".image"
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		return err
+	}
+	if err := os.Truncate(image, imageSize); err != nil {
+		return err
+	}
+	if output, err := exec.Command(words[0], append(words[1:], image)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", words, err, output)
+	}
+	if output, err := exec.Command("mount", "-o", "loop", image, folder).CombinedOutput(); err != nil {
+		return fmt.Errorf("mount %q: %w\n%s", image, err, output)
+	}
+	s.takeAway(folder)
+	return os.Chmod(folder, 0o777)
+}
+
+// mountOverlay mounts UPPER over LOWER.
+func mountOverlay(s *scene, arguments []string) error {
+	folder := s.MkAbs(arguments[0])
+	options := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", s.MkAbs(arguments[1]), s.MkAbs(arguments[2]), s.MkAbs(arguments[3]))
+	if err := unix.Mount("lockstep-e2e", folder, "overlay", 0, options); err != nil {
+		return err
+	}
+	s.takeAway(folder)
 	return nil
 }
 

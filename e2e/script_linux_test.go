@@ -51,10 +51,15 @@ const binary = "LOCKSTEP_E2E_BINARY"
 //	setxattr PATH NAME VALUE       set an extended attribute
 //	setfacl ARG...                 set access rules
 //	hardlink OLD NEW               add a name
+//	rename OLD NEW                 rename(2), nothing more
+//	exchange ONE OTHER             let two names change places
+//	map PATH OFFSET TEXT           overwrite bytes through shared memory, which raises no event
 //	mkfifo PATH                    make a FIFO
 //	mknod PATH MAJOR MINOR         make a character device
 //	mksocket PATH                  make a socket
-//	mount-tmpfs FOLDER             mount an empty memory file system
+//	mount-tmpfs FOLDER [OPTION]... mount an empty memory file system
+//	mount-image FOLDER MKFS ARG... make a file system in a file with a program, and mount it
+//	mount-overlay FOLDER LOWER UPPER WORK
 //	mount-bind OLD NEW [ro]        mount a folder once more, read-only if told so
 //	umount FOLDER                  take a mount away
 func TestScript(t *testing.T) {

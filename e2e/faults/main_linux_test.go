@@ -28,11 +28,11 @@ const (
 
 func TestMain(m *testing.M) {
 	intercept.Become()
-	os.Exit(run(m))
+	os.Exit(runAll(m))
 }
 
-// run makes the test ready: mounts that nobody else sees, a file system in memory for scratch, and the binary.
-func run(m *testing.M) int {
+// runAll makes the test ready: mounts that nobody else sees, a file system in memory for scratch, and the binary.
+func runAll(m *testing.M) int {
 	flag.Parse()
 	if os.Geteuid() != 0 {
 		return m.Run() // what needs root says so

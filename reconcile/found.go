@@ -26,6 +26,9 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 	leafless := p.leafless(l.entries, c)
 	v.node.begin(p.m.leaf(l.self, tree.Digest{}), names, c.Leaves, len(below)+len(leafless))
 
+	if p.visit == nil {
+		p.offer(v.path, c.Drift)
+	}
 	for _, d := range c.Drift {
 		path := v.path.Join(d.Name())
 		if d.Want.Kind == tree.Absent {
@@ -43,6 +46,16 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 		}
 	}
 	return below, nil
+}
+
+// offer makes known what is additional in a folder, before anybody works on
+// what is missing: that may be the same under its new name.
+func (p *pass) offer(folder tree.Path, drift []tree.Drift) {
+	for _, d := range drift {
+		if d.Want.Kind == tree.Absent {
+			p.m.gone.put(signatureOf(d.Have), folder.Join(d.Name()))
+		}
+	}
 }
 
 // leafless returns the places of the entries whose digest comes with the work

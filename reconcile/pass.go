@@ -44,6 +44,7 @@ type pass struct {
 	flawed   bool // something could not be compared, repaired or removed
 	retry    bool // what could not be compared is worth another pass soon
 	removals []extra
+	moved    []tree.Path // folders that were renamed
 	linked   []linkedPath
 	groups   map[tree.ID][]tree.Path
 	pending  []visitFolder // folders still to compare, the last one next
@@ -56,7 +57,7 @@ type pass struct {
 // extra is an entry of the replica that the source does not have.
 type extra struct {
 	path tree.Path
-	kind tree.Kind
+	mark signature
 }
 
 type visitFolder struct {

@@ -131,18 +131,27 @@ func (b *batch) renameInstead(ctx context.Context, l *look) bool {
 		return false
 	}
 	old.gone = false
-	action := tree.Action{Kind: tree.Rename, Path: l.path, From: from, Want: l.src}
+	giveBack := func() { m.queue.delay(old, 0) }
+	if old.kept {
+		giveBack = func() { m.queue.settle(old, verdict{}) }
+	}
+	defer giveBack()
 	if !b.stillFits(ctx, from, mark) {
-		m.queue.delay(old, 0)
 		return false
 	}
+	action := tree.Action{Kind: tree.Rename, Path: l.path, From: from, Want: l.src}
 	began := time.Now()
 	o := m.replica.Apply(ctx, []tree.Action{action})[0]
-	m.queue.delay(old, 0)
 	if o.Err != nil {
 		return false
 	}
 	m.acted(action, o, l.cause, time.Since(began))
+	if l.want.Kind == tree.Folder {
+		m.queue.forgetHints(l.path)
+		if l.pass != nil {
+			l.pass.renamed(l.path)
+		}
+	}
 	b.parents[from.Parent()] = l.pass
 	l.attempt++
 	l.deep = l.want.Kind == tree.Folder // what came along may be out of date

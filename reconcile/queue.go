@@ -37,6 +37,8 @@ type dirt struct {
 	cause Cause
 	// fresh asks for a new inode in the replica even if the bytes are equal.
 	fresh bool
+	// kept: a pass keeps the path back, to remove it later.
+	kept bool
 	// counted: a pass has held the removal against the limit already.
 	counted bool
 	// hint, if not nil, is the file that a pass has just listed in the source
@@ -55,6 +57,7 @@ func (d *dirt) merge(e dirt) {
 	d.hint = nil
 	d.cause = min(d.cause, e.cause)
 	d.fresh = d.fresh || e.fresh
+	d.kept = d.kept && e.kept
 	d.counted = d.counted || e.counted
 	d.deep = d.deep || e.deep
 	if e.pass != nil {
@@ -386,21 +389,38 @@ func (q *queue) enlarge(it *item) {
 }
 
 // claim takes path out of its turn, for a worker that already runs another
-// path and found that the two belong together. It returns nil unless the path
-// is waiting out its time and nothing above or below it runs.
+// path and found that the two belong together. The path must be waiting out its
+// time, or not be known because a pass keeps it back; it returns nil for any
+// other, and while something above or below it runs.
 func (q *queue) claim(path tree.Path) *item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	it, ok := q.items[path]
-	if !ok || it.state != isDelayed {
+	if ok && it.state != isDelayed {
 		return nil
 	}
 	if _, blocked := q.blocker(path); blocked {
 		return nil
 	}
-	heap.Remove(&q.delayed, it.index)
+	if ok {
+		heap.Remove(&q.delayed, it.index)
+	} else {
+		it = &item{path: path, dirt: dirt{cause: ByPass, kept: true}}
+		q.items[path] = it
+	}
 	q.start(it)
 	return it
+}
+
+// forgetHints makes what waits below path be looked at.
+func (q *queue) forgetHints(path tree.Path) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for below, it := range q.items {
+		if path.Holds(below) && it.state != isRunning {
+			it.hint = nil
+		}
+	}
 }
 
 // release moves what is due to ready. The caller holds mu.

@@ -198,9 +198,14 @@ func TestQueueClaimsWhatWaits(t *testing.T) {
 	q.delay(items[0], time.Hour)
 	q.settle(items[1], verdict{})
 	add(q, "ready")
-	if q.claim("ready") != nil || q.claim("new") != nil || q.claim("unknown") != nil {
-		t.Error("claimed what does not wait out a pause")
+	if q.claim("ready") != nil || q.claim("new") != nil || q.claim("new/below") != nil {
+		t.Error("claimed what does not wait out a pause, or is not free")
 	}
+	kept := q.claim("kept back")
+	if kept == nil || !kept.kept {
+		t.Fatal("did not claim what a pass keeps back")
+	}
+	q.settle(kept, verdict{})
 	old := q.claim("old")
 	if old == nil {
 		t.Fatal("did not claim what waits")

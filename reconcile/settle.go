@@ -22,7 +22,7 @@ func (p *pass) drift(ctx context.Context, path tree.Path, d tree.Drift, leaf fun
 	}
 	p.mu.Unlock()
 	found := dirt{cause: ByPass}
-	if d.Want.Kind == tree.File && d.Have.Kind == tree.Absent && d.Want.Links == 1 {
+	if d.Want.Kind == tree.File && d.Have.Kind == tree.Absent && d.Want.Links == 1 && !p.wasRenamed(path) {
 		found.hint = &d.Want
 	}
 	return p.track(ctx, path, found, leaf)
@@ -130,13 +130,28 @@ func (p *pass) extra(ctx context.Context, path tree.Path, d tree.Drift) error {
 	}
 	p.mu.Lock()
 	p.report.Drift++
-	p.removals = append(p.removals, extra{path, d.Have.Kind})
+	p.removals = append(p.removals, extra{path, signatureOf(d.Have)})
 	full := len(p.removals) >= maxRemovals && !p.m.guard.limited()
 	p.mu.Unlock()
 	if full {
 		return p.settleRemovals(ctx)
 	}
 	return nil
+}
+
+// renamed notes that a folder came under its name by a rename: it is not
+// missing any more, and neither is what is in it.
+func (p *pass) renamed(folder tree.Path) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved = append(p.moved, folder)
+}
+
+// wasRenamed reports whether path is in a folder that was renamed meanwhile.
+func (p *pass) wasRenamed(path tree.Path) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.moved, func(folder tree.Path) bool { return folder.Holds(path) })
 }
 
 // settleRemovals hands over what was kept back, if its number is allowed.
@@ -146,10 +161,13 @@ func (p *pass) settleRemovals(ctx context.Context) error {
 	p.removals = nil
 	compared := p.report.Compared
 	p.mu.Unlock()
+	for _, r := range removals {
+		p.m.gone.drop(r.mark, r.path)
+	}
 	count := int64(len(removals))
 	if p.m.guard.limited() {
 		for _, r := range removals {
-			if r.kind != tree.Folder {
+			if r.mark.kind != tree.Folder {
 				continue
 			}
 			n, err := p.m.replica.Count(ctx, r.path, math.MaxInt)

@@ -70,6 +70,7 @@ func TestFileIsCreatedPrivateAndAppended(t *testing.T) {
 	}
 }
 
+// Scenarios: O10.
 func TestFileRotated(t *testing.T) {
 	for _, tc := range []struct {
 		name   string

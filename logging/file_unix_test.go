@@ -59,6 +59,8 @@ func TestFileMustBeRegular(t *testing.T) {
 }
 
 // TestFileDiskFull puts /dev/full in the place of the file for a while.
+//
+// Scenarios: O10.
 func TestFileDiskFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -155,6 +157,8 @@ func TestFileTornLine(t *testing.T) {
 const closedEnv = "LOCKSTEP_TEST_CLOSED"
 
 // TestConsoleClosed: `lockstep ... | head` goes on without a console, with and without Run.
+//
+// Scenarios: O11.
 func TestConsoleClosed(t *testing.T) {
 	const records = 20000 // several times what a pipe holds
 	if mode := os.Getenv(closedEnv); mode != "" {

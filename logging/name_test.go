@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 )
 
+// Scenarios: N14.
 func TestName(t *testing.T) {
 	for _, tc := range []struct{ path, shown string }{
 		{"docs/a.txt", `docs/a.txt`},

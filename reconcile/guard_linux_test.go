@@ -36,6 +36,7 @@ func manyFiles(t *testing.T, o reconcile.Options) *rig {
 	return r
 }
 
+// Scenarios: G3.
 func TestSourceEmptyAtFirst(t *testing.T) {
 	r := setUp(t, reconcile.Options{})
 	put(t, r.at("file"), "of an earlier life")
@@ -60,6 +61,7 @@ func TestBothEmpty(t *testing.T) {
 	wantHeld(t, r)
 }
 
+// Scenarios: G4.
 func TestSourceEmptiedWhileWatched(t *testing.T) {
 	for _, told := range []string{"every path", "one path, then a pass", "an overflow", "nothing"} {
 		t.Run(told, func(t *testing.T) {
@@ -158,6 +160,7 @@ func TestCopiesGoOnInAReplacedSource(t *testing.T) {
 	})
 }
 
+// Scenarios: G5, G11.
 func TestMaxDelete(t *testing.T) {
 	for _, c := range []struct {
 		limit  string
@@ -247,6 +250,8 @@ func TestMaxDeleteCountsTypeFlips(t *testing.T) {
 }
 
 // A file system inside the source that is unmounted leaves an empty folder.
+//
+// Scenarios: G6.
 func TestMountGone(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")

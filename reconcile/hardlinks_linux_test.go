@@ -95,6 +95,7 @@ func linked(t *testing.T) *rig {
 	return r
 }
 
+// Scenarios: L7.
 func TestHardLinks(t *testing.T) {
 	for name, change := range linkChanges {
 		t.Run(name+", by events", func(t *testing.T) {
@@ -131,6 +132,8 @@ func TestHardLinks(t *testing.T) {
 
 // Names that somebody planted in the replica are parted again, and what they
 // lead to keeps what it holds.
+//
+// Scenarios: R12.
 func TestPlantedLinks(t *testing.T) {
 	plants := map[string]func(t *testing.T, r *rig, outside string){
 		"to another file of the replica": func(t *testing.T, r *rig, _ string) {

@@ -96,6 +96,8 @@ func TestAPassRepairsWhatEventsMissed(t *testing.T) {
 
 // Whoever tampers with the replica, one pass makes it equal again, and what
 // lies outside of it is not touched.
+//
+// Scenarios: R2, R3, R10.
 func TestAPassRepairsATamperedReplica(t *testing.T) {
 	base := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {

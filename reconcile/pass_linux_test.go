@@ -145,6 +145,7 @@ func asUser(t *testing.T) bool {
 	return false
 }
 
+// Scenarios: P1, P2, G7.
 func TestWhatCannotBeReadIsKept(t *testing.T) {
 	if !asUser(t) {
 		return
@@ -186,6 +187,8 @@ func TestWhatCannotBeReadIsKept(t *testing.T) {
 }
 
 // A file that is written all the time is followed, and holds up nobody.
+//
+// Scenarios: C3.
 func TestFileThatNeverRests(t *testing.T) {
 	r := setUp(t, reconcile.Options{})
 	r.write("log", strings.Repeat("line\n", 1<<18), "other", "1")
@@ -254,6 +257,7 @@ func TestPassEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// Scenarios: T7.
 func TestReplicaMovedIntoTheSource(t *testing.T) {
 	r := setUp(t, reconcile.Options{Interval: time.Hour})
 	r.write("file", "content")
@@ -275,6 +279,7 @@ func TestReplicaMovedIntoTheSource(t *testing.T) {
 	}
 }
 
+// Scenarios: R11.
 func TestPassEndsWhileSomebodyTampers(t *testing.T) {
 	r := setUp(t, reconcile.Options{})
 	for i := range 50 {

@@ -119,6 +119,7 @@ func scheduled(t *testing.T, body func(t *testing.T, m *reconcile.Mirror, w *twi
 	})
 }
 
+// Scenarios: O8.
 func TestIntervalIsMeasuredFromTheEnd(t *testing.T) {
 	scheduled(t, func(t *testing.T, _ *reconcile.Mirror, _ *twin, d *diary) {
 		time.Sleep(150*time.Second + time.Millisecond)

@@ -15,6 +15,8 @@ import (
 
 // A tree is turned upside down in random ways. When it has come to rest, each folder in it is watched under its present
 // name, nothing else is, and nothing that happened is left unreported.
+//
+// Scenarios: E23.
 func TestChaos(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

@@ -84,6 +84,7 @@ func byTime(a, b delivery) int {
 	return slices.Compare([]byte(a.Path), []byte(b.Path))
 }
 
+// Scenarios: E19.
 func TestEveryDirtyPathIsDeliveredInTime(t *testing.T) {
 	root := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -142,6 +143,7 @@ func TestBatchKeepsFirstSeenOrder(t *testing.T) {
 	}
 }
 
+// Scenarios: E2.
 func TestOverflowStormIsRateLimited(t *testing.T) {
 	root := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Scenarios: F9.
 func TestExchange(t *testing.T) {
 	root := t.TempDir()
 	grow(t, root, "a/sub/deep/", "b/sub/other/", "f")

@@ -14,6 +14,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
+// Scenarios: E3.
 func TestWatchLimit(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -64,6 +65,7 @@ func TestWatchLimit(t *testing.T) {
 	}
 }
 
+// Scenarios: E4.
 func TestInstanceLimit(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -95,6 +97,7 @@ func TestInstanceLimit(t *testing.T) {
 	}
 }
 
+// Scenarios: E20.
 func TestRemote(t *testing.T) {
 	root := t.TempDir()
 	grow(t, root, "a/f", "a/b/f")
@@ -130,6 +133,8 @@ func TestUnwatchable(t *testing.T) {
 }
 
 // Everything happens while events are lost; then all of it must be watched, and nothing else.
+//
+// Scenarios: E1.
 func TestOverflow(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -194,6 +199,7 @@ func TestLostEventsWithReusedNumber(t *testing.T) {
 	}
 }
 
+// Scenarios: E22.
 func TestWatcherDied(t *testing.T) {
 	for name, kill := range map[string]func(*faulty){
 		"closed":     func(b *faulty) { b.backend.Close() },

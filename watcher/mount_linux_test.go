@@ -50,6 +50,7 @@ func retryBusy(call func() error) error {
 	return unix.EBUSY
 }
 
+// Scenarios: E13.
 func TestRootMountedOver(t *testing.T) {
 	needMounts(t)
 	t.Parallel()

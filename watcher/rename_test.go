@@ -9,6 +9,8 @@ import (
 
 // After each of these the same is asked: what is written under the new names is reported there at once, and nothing is
 // reported below the old ones.
+//
+// Scenarios: E8.
 func TestRename(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -128,6 +130,7 @@ func TestRenameWhileDirty(t *testing.T) {
 	}
 }
 
+// Scenarios: E7.
 func TestRenameOut(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	grow(t, root, "a/sub/deep/")
@@ -183,6 +186,8 @@ func TestRenameStorm(t *testing.T) {
 }
 
 // A folder that becomes a link is not watched through it.
+//
+// Scenarios: L3.
 func TestNoWatchThroughLink(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	grow(t, outside, "sub/f")

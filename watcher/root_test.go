@@ -73,6 +73,8 @@ func TestRootLost(t *testing.T) {
 }
 
 // Another folder in its place, at once: nothing is missing at any look.
+//
+// Scenarios: E12.
 func TestRootReplaced(t *testing.T) {
 	t.Parallel()
 	above := t.TempDir()

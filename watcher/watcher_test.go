@@ -51,6 +51,7 @@ func TestRecreatedFolderIsWatchedAgain(t *testing.T) {
 	}
 }
 
+// Scenarios: E5.
 func TestFreshTreeLosesNothing(t *testing.T) {
 	s := watch(t, t.TempDir(), nil)
 	var want []string
@@ -77,6 +78,7 @@ func TestCoverage(t *testing.T) {
 	s.wait("fewer folders", func() bool { return s.w.Coverage().Watched == 2 })
 }
 
+// Scenarios: E15.
 func TestNothingHappensWhileIdle(t *testing.T) {
 	root := t.TempDir()
 	grow(t, root, "a/f", "a/b/")

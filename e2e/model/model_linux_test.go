@@ -24,6 +24,8 @@ const (
 
 // TestEvents changes the source at random. Whenever it rests, the replica follows through events alone; passes that happen meanwhile
 // bring nothing old back.
+//
+// Scenarios: E24.
 func TestEvents(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) (operations int, took []time.Duration) {
 		s, err := newSession(seed)

@@ -20,6 +20,8 @@ const (
 // TestSystemCallsFail lets single system calls of a pass fail, by strace(1):
 // every name holds its old or its new version afterwards, no temp is left, and
 // the next pass mends the rest.
+//
+// Scenarios: S3, S7, S21.
 func TestSystemCallsFail(t *testing.T) {
 	if dir := os.Getenv("LOCKSTEP_FAULTS"); dir != "" {
 		faultyPass(t, dir)

@@ -85,6 +85,7 @@ func listAll(t *testing.T, root string) string {
 	return all.String()
 }
 
+// Scenarios: T12, T22.
 func TestCheckPair(t *testing.T) {
 	root := pairFolders(t)
 	t.Chdir(root)
@@ -193,6 +194,7 @@ func TestCheckPairThroughMounts(t *testing.T) {
 	}
 }
 
+// Scenarios: T9.
 func TestCheckPairSymlinkOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to make one")

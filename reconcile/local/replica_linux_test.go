@@ -128,6 +128,7 @@ func TestExtendedAttributes(t *testing.T) {
 	}
 }
 
+// Scenarios: S1.
 func TestNoSpace(t *testing.T) {
 	small := t.TempDir()
 	mountAt(t, "none", small, "tmpfs", 0, "size=256k")
@@ -156,6 +157,7 @@ func TestNoSpace(t *testing.T) {
 	equal(t, s, r)
 }
 
+// Scenarios: T18.
 func TestMountInside(t *testing.T) {
 	outside := t.TempDir()
 	write(t, outside+"/file", "outside")
@@ -215,6 +217,7 @@ func TestMountInside(t *testing.T) {
 	}
 }
 
+// Scenarios: S14.
 func TestImmutable(t *testing.T) {
 	privileged(t)
 	s, source, r, replica := sourceAndReplica(t)
@@ -300,6 +303,8 @@ func TestLockedFolders(t *testing.T) {
 
 // TestFewDescriptors copies, compares and removes with the descriptors that
 // ulimit -n 64 leaves.
+//
+// Scenarios: S10.
 func TestFewDescriptors(t *testing.T) {
 	if os.Getenv("LOCKSTEP_FEW") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestFewDescriptors$", "-test.v")

@@ -18,6 +18,7 @@ import (
 // stamp is a time with a digit in every place.
 var stamp = time.Unix(1_234_567_890, 123_456_789)
 
+// Scenarios: C10.
 func TestContract(t *testing.T) {
 	for name, d := range map[string]Durability{"auto": Auto, "never": NeverSync, "always": Always} {
 		t.Run(name, func(t *testing.T) {

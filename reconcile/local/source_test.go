@@ -130,6 +130,7 @@ func TestSourceFolder(t *testing.T) {
 	}
 }
 
+// Scenarios: F10.
 func TestSourceContent(t *testing.T) {
 	root := t.TempDir()
 	s := sourceAt(t, root)
@@ -182,6 +183,7 @@ func TestSourceContent(t *testing.T) {
 	}
 }
 
+// Scenarios: E12.
 func TestSourceCheck(t *testing.T) {
 	parent := t.TempDir()
 	root := parent + "/src"
@@ -317,6 +319,8 @@ func TestSourceMountedAgain(t *testing.T) {
 
 // TestSourceListDuringChanges lists a folder of which entries come and go:
 // there is no error, and what stayed is there with its neighbours.
+//
+// Scenarios: G8.
 func TestSourceListDuringChanges(t *testing.T) {
 	root := t.TempDir()
 	s := sourceAt(t, root)

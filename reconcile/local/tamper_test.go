@@ -14,6 +14,8 @@ import (
 
 // TestPlantedSymlinks holds that nothing is done through symlinks that somebody
 // put in the place of folders and files of the replica.
+//
+// Scenarios: F3, R5.
 func TestPlantedSymlinks(t *testing.T) {
 	s, source, r, replica := sourceAndReplica(t)
 	write(t, source+"/folder/file", "new")
@@ -68,6 +70,8 @@ func TestPlantedSymlinks(t *testing.T) {
 
 // TestPlantedHardLinks holds that a name outside of the replica never changes
 // with a file of it.
+//
+// Scenarios: L8, R12.
 func TestPlantedHardLinks(t *testing.T) {
 	s, source, r, replica := sourceAndReplica(t)
 	outside := filepath.Join(filepath.Dir(replica), "outside")
@@ -97,6 +101,8 @@ func TestPlantedHardLinks(t *testing.T) {
 
 // TestStaleTemps holds that a temp that no process works on is an entry like
 // any other, and that one at work is not seen.
+//
+// Scenarios: G13.
 func TestStaleTemps(t *testing.T) {
 	s, source, r, replica := sourceAndReplica(t)
 	write(t, source+"/file", "x")
@@ -123,6 +129,8 @@ func TestStaleTemps(t *testing.T) {
 
 // TestDeepFolders goes deeper than a path may be long and than descriptors
 // reach.
+//
+// Scenarios: T20.
 func TestDeepFolders(t *testing.T) {
 	s, source, r, replica := sourceAndReplica(t)
 	root, err := os.OpenRoot(source)
@@ -155,6 +163,8 @@ func TestDeepFolders(t *testing.T) {
 
 // TestSymlinkRace lets somebody swap a folder of the replica for a symlink to
 // the outside again and again while everything is done in it.
+//
+// Scenarios: F3, P16.
 func TestSymlinkRace(t *testing.T) {
 	s, source, r, replica := sourceAndReplica(t)
 	write(t, source+"/folder/file", "new")

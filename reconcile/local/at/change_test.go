@@ -18,6 +18,7 @@ import (
 	"lockstep/reconcile/tree"
 )
 
+// Scenarios: N6.
 func TestFile(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Dir, path string) {
 		f, err := d.CreateFile("f")

@@ -79,6 +79,7 @@ func TestQueueSharesWorkAndObeysTheLimit(t *testing.T) {
 	}
 }
 
+// Scenarios: E18.
 func TestQueueNeverRunsRelatives(t *testing.T) {
 	for _, c := range []struct{ running, waits tree.Path }{
 		{"a", "a/b"}, {"a/b", "a"}, {"a", "a/b/c"}, {"a/b/c", "a"}, {tree.Root, "a"}, {"a", tree.Root},
@@ -114,6 +115,8 @@ func TestQueueRunsNoRelativesInOneBatch(t *testing.T) {
 
 // What comes in while a path runs makes it run once more, with every wish of
 // what came.
+//
+// Scenarios: E17.
 func TestQueueKeepsPathsDirtyThatRun(t *testing.T) {
 	q := newQueue(2)
 	told := map[string]int{}
@@ -235,6 +238,7 @@ func TestQueueClaimsNothingBesideARelative(t *testing.T) {
 	}
 }
 
+// Scenarios: C13.
 func TestBigFilesNeverTakeAllWorkers(t *testing.T) {
 	for _, workers := range []int{2, 3, 4} {
 		q := newQueue(workers)

@@ -91,6 +91,8 @@ func (s *scene) build(p publish) {
 
 // TestCrash kills the mirror before every call that changes the replica, for each kind of publish; every other call too when it soaks.
 // At every step a reader of the replica sees the old or the new version, and after it the next start makes the trees equal.
+//
+// Scenarios: F1, F2, O2.
 func TestCrash(t *testing.T) {
 	needRoot(t)
 	var points atomic.Int64

@@ -152,6 +152,8 @@ var everything = publish{"everything",
 // TestErrors lets one system call of a pass fail, again and again, each with each error that it can give. The pass says what is wrong
 // at which path, or gets over it; what cannot be mirrored stays as it was, nothing is removed that should not be, the rest is
 // mirrored, and the next pass makes the trees equal.
+//
+// Scenarios: G9, S3, S4, S5, S6, S7, S9, S11, S13, S14, S21.
 func TestErrors(t *testing.T) {
 	needRoot(t)
 	faults := chosen(placesOf(t))

@@ -19,6 +19,8 @@ import (
 
 // TestPower cuts the power of the replica's disk while files are replaced as fast as they can be. After that no file that was there is
 // missing, none is empty or torn, and the next start makes the trees equal.
+//
+// Scenarios: O3.
 func TestPower(t *testing.T) {
 	needRoot(t)
 	rounds := 4

@@ -31,18 +31,19 @@ var arrows = map[string][]string{
 
 // modules are what the product is made of besides the standard library. The first four are the design's; the others give a reason.
 var modules = map[string]string{
-	"github.com/fsnotify/fsnotify":  "events of the file system",
-	"github.com/rs/zerolog":         "log records",
-	"github.com/urfave/cli/v2":      "flags and help",
-	"golang.org/x/sys":              "system calls",
-	"golang.org/x/term":             "whether the console is a terminal, and how wide",
-	"github.com/vbauerster/mpb/v8":  "the live line of a long pass",
-	"github.com/mattn/go-runewidth": "how many columns a name takes on the console",
-	"google.golang.org/grpc":        "calls to a replica on another machine",
-	"google.golang.org/protobuf":    "the messages of those calls",
-	"go.etcd.io/bbolt":              "what is kept on disk about the other machine's chunks",
-	"github.com/klauspost/compress": "compression between machines",
-	"github.com/zeebo/blake3":       "a digest as quick as the disk",
+	"github.com/fsnotify/fsnotify":          "events of the file system",
+	"github.com/rs/zerolog":                 "log records",
+	"github.com/urfave/cli/v2":              "flags and help",
+	"golang.org/x/sys":                      "system calls",
+	"golang.org/x/term":                     "whether the console is a terminal, and how wide",
+	"github.com/vbauerster/mpb/v8":          "the live line of a long pass",
+	"github.com/mattn/go-runewidth":         "how many columns a name takes on the console",
+	"google.golang.org/grpc":                "calls to a replica on another machine",
+	"google.golang.org/protobuf":            "the messages of those calls",
+	"go.etcd.io/bbolt":                      "what is kept on disk about the other machine's chunks",
+	"github.com/PlakarKorp/go-cdc-chunkers": "chunks that stay the same when something before them changes",
+	"github.com/klauspost/compress":         "compression between machines",
+	"github.com/zeebo/blake3":               "a digest as quick as the disk",
 }
 
 // top is what may lie at the top level.

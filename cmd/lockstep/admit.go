@@ -30,6 +30,9 @@ type pair struct {
 // mirrored itself. It creates nothing.
 func admit(s *settings) (pair, error) {
 	var p pair
+	if s.address != nil {
+		return admitRemote(s)
+	}
 	// Relative names mean the folder that we were started in, whatever
 	// becomes of it later.
 	for _, name := range []*string{&s.source, &s.replica, &s.logFile} {

@@ -57,13 +57,15 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 		return unreadable(err)
 	}
 	defer source.Close()
-	replica, err := local.OpenReplica(p.replica, local.ReplicaOptions{ReadOnly: true})
-	if err != nil {
-		return replicaEnding(err)
-	}
-	defer replica.Close()
 	ctx, stopped := untilSignal(ctx)
 	defer stopped()
+	replica, err := openReplica(ctx, s, p, local.ReplicaOptions{ReadOnly: true}, nil)
+	if err != nil {
+		return err
+	}
+	defer replica.Close()
+	release := replica.keep(ctx, func() {})
+	defer release()
 
 	found := &findings{out: bufio.NewWriter(stdout)}
 	m := reconcile.New(source, replica, reconcile.Options{

@@ -124,7 +124,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 				}
 				return compare(c.Context, s, stdout, verifyWords)
 			},
-		}},
+		}, serveCommand(), idCommand(stdout)},
 		CustomAppHelpTemplate: mirrorHelp,
 		HideHelpCommand:       true,
 		OnUsageError:          onUsageError,

@@ -66,9 +66,12 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 		return unreadable(err)
 	}
 	defer source.Close()
-	replica, err := local.OpenReplica(p.replica, local.ReplicaOptions{Durability: s.durability, Cache: p.cache})
+	replica, err := openReplica(ctx, s, p, local.ReplicaOptions{Durability: s.durability, Cache: p.cache}, out.log)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
-		return replicaEnding(err)
+		return err
 	}
 	defer replica.Close()
 
@@ -78,7 +81,7 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 	if p.noLogFile != "" {
 		out.log.Notice(logging.Notice{Class: "no_log_file", Text: p.noLogFile, Remedy: "name one with --log-file"})
 	}
-	if replica.Created() {
+	if replica.created {
 		out.log.Acted(logging.Acted{Action: "create", Path: "", Kind: "folder", Cause: logging.CausePass})
 	}
 	told := &observer{log: out.log, began: time.Now()}
@@ -86,6 +89,8 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 		Interval: s.interval, Workers: s.workers, Method: s.method, Patience: patience(s.debounce),
 		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: out.terminal, Observer: told,
 	})
+	release := replica.keep(ctx, func() { m.RequestPass(reconcile.OnReturn) })
+	defer release()
 	if s.once {
 		return mirrorOnce(ctx, m, told, out)
 	}

@@ -12,12 +12,14 @@ import (
 	"lockstep/logging"
 	"lockstep/reconcile"
 	"lockstep/reconcile/local"
+	"lockstep/reconcile/remote/reach"
 	"lockstep/reconcile/tree"
 )
 
 // settings are a command line that makes sense.
 type settings struct {
 	source, replica string
+	address         *reach.Address // of a replica on another machine, else nil
 	interval        time.Duration
 	debounce        time.Duration
 	logFile         string // "" for the default
@@ -94,9 +96,8 @@ func readSettings(c *cli.Context) (settings, error) {
 	default:
 		s.source, s.replica = args[0], args[1]
 	}
-	if isRemote(s.replica) {
-		return s, wrongUsage("name a folder on this machine; write ./"+s.replica+" for one with a colon in its name",
-			"replica %q is on another machine, which this version cannot write", s.replica)
+	if err := s.readReplica(); err != nil {
+		return s, err
 	}
 	reads := []func(*cli.Context) error{s.readWorkers}
 	if c.Command.Name != verifyName {
@@ -115,13 +116,6 @@ func missingFolders(args []string) string {
 		return "source and replica are not named"
 	}
 	return "replica is not named"
-}
-
-// isRemote reports whether a replica names another host: a URL, or a colon
-// before the first slash, as rsync has it.
-func isRemote(replica string) bool {
-	before, _, _ := strings.Cut(replica, "/")
-	return runtime.GOOS != "windows" && strings.Contains(before, ":") || strings.Contains(replica, "://")
 }
 
 func (s *settings) readTimes(c *cli.Context) error {
@@ -148,6 +142,9 @@ var durabilities = map[string]local.Durability{"none": local.NeverSync, "auto": 
 
 func (s *settings) readWorkers(c *cli.Context) error {
 	s.workers = min(max(runtime.NumCPU(), 2), 16)
+	if s.address != nil {
+		s.workers = max(s.workers, remoteWorkers)
+	}
 	if word := c.String("workers"); word != "" {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 1 || n > mostWorkers {

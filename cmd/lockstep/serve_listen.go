@@ -1,0 +1,344 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"lockstep/logging"
+	"lockstep/reconcile/local"
+	"lockstep/reconcile/remote/chunk"
+	"lockstep/reconcile/remote/confine"
+	"lockstep/reconcile/remote/identity"
+	"lockstep/reconcile/remote/server"
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// maxStrangers is how many connections may be on their way to be admitted.
+const maxStrangers = 32
+
+func (g guests) Held(path tree.Path, entries int) {
+	g.log.Notice(logging.Notice{
+		Class: "removals_held", Text: fmt.Sprintf("removal of %d entries at %s is refused", entries, logging.Name(string(path))),
+		Remedy: "if it is meant, restart the server with a higher --max-delete",
+	})
+}
+
+// caches are what a server remembers of its folder, outside of it.
+type caches struct {
+	index *chunk.Index
+	spool *chunk.Spool
+	temp  string // to remove at the end
+}
+
+// cacheFolder is where the caches of a folder lie; "" when there is no place
+// for them, or only one inside the folder, where the next pass would remove
+// it.
+func cacheFolder(folder string) string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	h := fnv.New64a()
+	h.Write([]byte(folder))
+	place := filepath.Join(cache, "lockstep", fmt.Sprintf("serve-%016x", h.Sum64()))
+	resolved, err := local.Resolve(place)
+	if err != nil || resolved == folder || strings.HasPrefix(resolved, strings.TrimSuffix(folder, "/")+"/") {
+		return ""
+	}
+	return place
+}
+
+func openCaches(folder string) (*caches, error) {
+	c := &caches{}
+	place := cacheFolder(folder)
+	if place != "" {
+		var err error
+		if c.index, err = chunk.OpenIndex(filepath.Join(place, "index")); err != nil {
+			c.index = nil // more is sent, and nothing else
+		}
+		if c.spool, err = chunk.OpenSpool(filepath.Join(place, "spool")); err == nil {
+			return c, nil
+		}
+	}
+	var err error
+	if c.temp, err = os.MkdirTemp("", "lockstep-"); err == nil {
+		c.spool, err = chunk.OpenSpool(c.temp)
+	}
+	if err != nil {
+		c.close()
+		return nil, fmt.Errorf("make room for what arrives: %w", err)
+	}
+	return c, nil
+}
+
+func (c *caches) close() {
+	c.index.Close()
+	if c.temp != "" {
+		os.RemoveAll(c.temp)
+	}
+}
+
+// confined starts this process anew so that it reaches nothing but the folder
+// and its own files, or returns why not. more goes into its environment.
+func confined(folder, logFile string, more ...string) error {
+	if os.Getenv(confinedVariable) != "" {
+		return nil
+	}
+	rules := confine.Rules{
+		Write: []string{folder, "/dev/null"},
+		Read:  []string{"/usr", "/lib", "/lib64", "/etc", "/proc", "/sys/kernel/mm", "/dev/urandom"},
+	}
+	if place := cacheFolder(folder); place != "" && os.MkdirAll(place, 0o700) == nil {
+		rules.Write = append(rules.Write, place)
+	} else {
+		rules.Write = append(rules.Write, os.TempDir())
+	}
+	if logFile != "" && os.MkdirAll(filepath.Dir(logFile), 0o700) == nil {
+		rules.Write = append(rules.Write, filepath.Dir(logFile))
+	}
+	if key := os.Getenv(keyVariable); key != "" {
+		rules.Read = append(rules.Read, key)
+	} else if key, err := identity.DefaultFile(); err == nil {
+		rules.Read = append(rules.Read, filepath.Dir(key))
+	}
+	return confine.Restart(rules, append(more, confinedVariable+"=yes")...)
+}
+
+// serveLog opens the log of a server for a folder.
+func (v serving) serveLog(folder string) (*logging.Log, *logging.Live, string, error) {
+	file := v.s.logFile
+	if file == "" {
+		if state, err := stateFolder(); err == nil {
+			v.s.source, v.s.replica = "serve", folder
+			file = filepath.Join(state, pairName(&v.s)+".log")
+		}
+	}
+	live := logging.NewLive(os.Stderr, logging.LineNever)
+	if v.stdio {
+		live = nil // what is said on standard error ends up in the client's messages
+	}
+	log, err := logging.Open(logging.Options{File: file, Console: live, Level: v.s.level, Format: v.s.format, Quiet: v.s.quiet})
+	if err != nil {
+		return nil, nil, "", &ending{code: exitFailed, what: err.Error(), hint: "name another one with --log-file"}
+	}
+	return log, live, file, nil
+}
+
+// serveTLS listens until it is told to stop.
+func serveTLS(ctx context.Context, v serving) error {
+	ctx, stopped := untilSignal(ctx)
+	defer stopped()
+	folder, err := v.prepare(v.folder)
+	if err != nil {
+		return &ending{code: exitFailed, what: err.Error(), hint: "name a folder that can be written"}
+	}
+	key, err := loadKey("")
+	if err != nil {
+		return err
+	}
+	log, live, file, err := v.serveLog(folder)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	showing, hide := context.WithCancel(context.WithoutCancel(ctx))
+	var shown sync.WaitGroup
+	shown.Go(func() { live.Run(showing) })
+	defer shown.Wait()
+	defer hide()
+	tellUnconfined(log, confined(folder, file))
+
+	opened, release, err := v.open(folder, false)
+	if err != nil {
+		return replicaEnding(err)
+	}
+	defer release()
+	listener, err := net.Listen("tcp", v.listen)
+	if err != nil {
+		return &ending{code: exitFailed, what: err.Error(), hint: "name another address with --listen"}
+	}
+	began := time.Now()
+	log.Notice(logging.Notice{
+		Class: "serving", Level: logging.LevelInfo,
+		Text: fmt.Sprintf("serving %s at lockstep://%v@%v", logging.Name(folder), key.ID(), listener.Addr()),
+	})
+	d := &door{v: v, key: key, log: log, server: server.New(server.Options{
+		Open:     func(server.Request) (*server.Folder, func(), error) { return opened, func() {}, nil },
+		Software: "lockstep " + version(), Observer: guests{log}, MaxRemovals: v.limitOf(),
+	})}
+	d.run(ctx, listener)
+	log.Stopped(logging.Stopped{Reason: "done", Elapsed: time.Since(began)})
+	return nil
+}
+
+// prepare makes the folder if it is missing and returns its place without
+// symlinks.
+func (v serving) prepare(folder string) (string, error) {
+	absolute, err := filepath.Abs(folder)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(absolute, 0o777); err != nil {
+		return "", err
+	}
+	return local.Resolve(absolute)
+}
+
+// limitOf returns how many of so many entries may go at once; nil for all.
+func (v serving) limitOf() func(int64) int64 {
+	word := v.limit.String()
+	if word == "" {
+		return nil
+	}
+	if share, isShare := strings.CutSuffix(word, "%"); isShare {
+		percent, err := strconv.ParseFloat(share, 64)
+		return func(entries int64) int64 {
+			if err != nil {
+				return 0
+			}
+			return int64(float64(entries) * percent / 100)
+		}
+	}
+	count, err := strconv.ParseInt(word, 10, 64)
+	return func(int64) int64 {
+		if err != nil {
+			return 0
+		}
+		return count
+	}
+}
+
+// tellUnconfined says that the process reaches more than its folder.
+func tellUnconfined(log *logging.Log, err error) {
+	if err == nil {
+		return
+	}
+	log.Notice(logging.Notice{
+		Class: "not_confined", Text: "this server is not confined to its folder: " + oneLine(err),
+		Remedy: "run it as a user of its own",
+	})
+}
+
+// door lets clients in.
+type door struct {
+	v      serving
+	key    *identity.Key
+	log    *logging.Log
+	server *server.Server
+}
+
+// run accepts connections until ctx ends, and returns when all have ended.
+func (d *door) run(ctx context.Context, listener net.Listener) {
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	defer stop()
+	strangers := make(chan struct{}, maxStrangers)
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // too many open files: wait for some to be closed
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
+		}
+		select {
+		case strangers <- struct{}{}:
+			sessions.Go(func() { d.admit(ctx, conn, func() { <-strangers }) })
+		default:
+			conn.Close()
+		}
+	}
+}
+
+// admit serves the client behind conn if it shows an ID that is allowed.
+// known is called once it is no stranger any more.
+func (d *door) admit(ctx context.Context, conn net.Conn, known func()) {
+	know := sync.OnceFunc(known)
+	defer know()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	from := conn.RemoteAddr().String()
+	refused := func(err error) {
+		guests{d.log}.Refused(from, err)
+		conn.Close()
+	}
+	// One deadline for all that comes before a client is admitted: it is not
+	// moved by single bytes.
+	if err := conn.SetDeadline(time.Now().Add(server.GreetWithin)); err != nil {
+		refused(err)
+		return
+	}
+	secured, id, err := d.key.Server(ctx, conn)
+	if err != nil {
+		refused(err)
+		return
+	}
+	if !d.v.allowed[id] {
+		cause := fmt.Errorf("its ID is not admitted; start the server with --allow %v to admit it: %w", id, fs.ErrPermission)
+		// It holds the key of that ID, and may know.
+		_ = wire.SendWelcome(secured, &wire.Welcome{Refusal: wire.FromError(cause)})
+		refused(cause)
+		return
+	}
+	hello, err := wire.ReadHello(secured)
+	know()
+	_ = d.server.Serve(ctx, secured, id.String()[:8]+" at "+from[:max(0, strings.LastIndexByte(from, ':'))], hello, err)
+}
+
+// serveStdio serves the client that started this process.
+func serveStdio(ctx context.Context, v serving) error {
+	ctx, stopped := untilSignal(ctx)
+	defer stopped()
+	conn, hello, helloErr := greetStdio()
+	defer conn.Close()
+	folder := v.folder
+	if hello != nil && helloErr == nil && folder == "" {
+		folder = string(hello.Folder)
+	}
+	var err error
+	if folder != "" {
+		if folder, err = home(folder); err == nil && (hello == nil || !hello.ReadOnly) {
+			folder, err = v.prepare(folder)
+		}
+	}
+	log, _, file, logErr := v.serveLog(folder)
+	if logErr != nil { // the folder may be on a machine that is full
+		log, _ = logging.Open(logging.Options{})
+	}
+	defer log.Close()
+	if err == nil && helloErr == nil && hello != nil && folder != "" {
+		tellUnconfined(log, confined(folder, file, helloVariable+"="+packHello(hello)))
+	}
+	s := server.New(server.Options{
+		Open: func(r server.Request) (*server.Folder, func(), error) {
+			if err != nil {
+				return nil, nil, err
+			}
+			if folder == "" {
+				return nil, nil, errors.New("the folder is not named")
+			}
+			return v.open(folder, r.ReadOnly)
+		},
+		Software: "lockstep " + version(), Observer: guests{log}, MaxRemovals: v.limitOf(),
+	})
+	if err := s.Serve(ctx, conn, "", hello, helloErr); err != nil && ctx.Err() == nil {
+		return &ending{code: exitFailed, what: oneLine(err), hint: "this is meant to be started by a client, through ssh"}
+	}
+	return nil
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package confine
+
+func restart(Rules, []string) error { return ErrUnsupported }

@@ -287,6 +287,20 @@ func (q *queue) blocker(path tree.Path) (tree.Path, bool) {
 	return "", false
 }
 
+// relativeRuns reports whether a path above or below runs.
+func (q *queue) relativeRuns(path tree.Path) bool {
+	if q.below[path] > 0 {
+		return true
+	}
+	for p := path; p != tree.Root; {
+		p = p.Parent()
+		if above, ok := q.items[p]; ok && above.state == isRunning {
+			return true
+		}
+	}
+	return false
+}
+
 func (q *queue) start(it *item) {
 	it.state = isRunning
 	q.running++
@@ -399,7 +413,7 @@ func (q *queue) claim(path tree.Path) *item {
 	if ok && it.state != isDelayed {
 		return nil
 	}
-	if _, blocked := q.blocker(path); blocked {
+	if q.relativeRuns(path) { // whose turn is next does not matter: this is part of a turn
 		return nil
 	}
 	if ok {

@@ -77,7 +77,7 @@ type tail struct {
 	text []byte
 }
 
-const maxTail = 4096
+const maxTail = 512
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()

@@ -42,6 +42,14 @@ func (b builder) file(name string, size int) {
 	b.stamp(name)
 }
 
+// replace is file for one that is complete before it is seen.
+func (b builder) replace(name string, size int) {
+	b.t.Helper()
+	aside := builder{b.t, filepath.Dir(b.root), b.time}
+	aside.file("aside", size)
+	must(b.t, os.Rename(aside.path("aside"), b.path(name)))
+}
+
 func (b builder) folder(name string) {
 	b.t.Helper()
 	must(b.t, os.Mkdir(b.path(name), 0o750))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -100,17 +101,36 @@ func TestCrash(t *testing.T) {
 		for _, p := range publishes {
 			t.Run(p.name, func(t *testing.T) {
 				t.Parallel()
-				points.Add(int64(crashEverywhere(t, p)))
+				points.Add(int64(crashEverywhere(p, func() *scene { return newScene(t) })))
 			})
 		}
 	})
 	t.Logf("%d crash points", points.Load())
 }
 
-// crashEverywhere crashes at each point of a publish in turn and returns how many there were.
-func crashEverywhere(t *testing.T, p publish) int {
+// TestCrashOnDisk is TestCrash for how content gets into large files and to disk on file systems that share blocks, and that do not.
+func TestCrashOnDisk(t *testing.T) {
+	needRoot(t)
+	for _, kind := range []string{"ext4", "xfs"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			d := newDisk(t, kind, 320<<20)
+			points := 0
+			for _, p := range publishes {
+				if strings.Contains(p.name, "large") || strings.Contains(p.name, "folder for") {
+					points += crashEverywhere(p, func() *scene { return sceneIn(t, d.folder()) })
+				}
+			}
+			t.Logf("%d crash points", points)
+		})
+	}
+}
+
+// crashEverywhere crashes at each point of a publish in turn, in a new scene each, and returns how many there were.
+func crashEverywhere(p publish, newScene func() *scene) int {
 	for n := 1; ; n++ {
-		s := newScene(t)
+		s := newScene()
+		t := s.t
 		s.build(p)
 		hit := s.crash(n, p.name == "start")
 		if t.Failed() {

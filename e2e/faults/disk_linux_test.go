@@ -44,6 +44,14 @@ func (d *disk) unmount() {
 	must(d.t, rig.Await(rig.Patience, func() error { return unix.Unmount(d.point, 0) }))
 }
 
+// folder makes a new folder on the disk.
+func (d *disk) folder() string {
+	d.t.Helper()
+	folder, err := os.MkdirTemp(d.point, "scene")
+	must(d.t, err)
+	return folder
+}
+
 // scene returns a scene with its replica on the disk.
 func (d *disk) scene() *scene {
 	d.t.Helper()

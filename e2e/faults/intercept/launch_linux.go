@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// marker is set in the environment of a process that is to become the program.
+// marker is set in the environment of a process that is to become the program, to the names of the calls that are intercepted.
 const marker = "LOCKSTEP_INTERCEPTED"
 
 // socket is the descriptor on which that process hands over the ear of its filter.
@@ -20,17 +22,18 @@ const socket = 3
 // Become has to be the first thing that the main function of a test does: in a process that [Start] has made of the test's own binary
 // it puts the filter in place and becomes the program, and elsewhere it does nothing.
 func Become() {
-	if os.Getenv(marker) == "" {
+	calls := os.Getenv(marker)
+	if calls == "" {
 		return
 	}
 	os.Unsetenv(marker)
-	fmt.Fprintln(os.Stderr, "error: intercept:", become())
+	fmt.Fprintln(os.Stderr, "error: intercept:", become(strings.Split(calls, ",")))
 	os.Exit(1)
 }
 
-func become() error {
+func become(calls []string) error {
 	runtime.LockOSThread() // the filter is this thread's, which execve(2) makes the only one
-	ear, err := install()
+	ear, err := install(calls)
 	if err != nil {
 		return err
 	}
@@ -41,15 +44,18 @@ func become() error {
 	return unix.Exec(os.Args[1], os.Args[1:], os.Environ())
 }
 
-// install adds a filter that asks before each call of layouts and returns the descriptor on which it asks.
-func install() (int, error) {
+// install adds a filter that asks before each of the calls and returns the descriptor on which it asks.
+func install(calls []string) (int, error) {
 	const (
 		load   = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		equal  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 		answer = unix.BPF_RET | unix.BPF_K
 	)
 	program := []unix.SockFilter{{Code: load}} // the number of the call is the first field
-	for number := range layouts {
+	for number, at := range layouts {
+		if !slices.Contains(calls, at.name) {
+			continue
+		}
 		program = append(program,
 			unix.SockFilter{Code: equal, K: uint32(number), Jf: 1},
 			unix.SockFilter{Code: answer, K: unix.SECCOMP_RET_USER_NOTIF})
@@ -71,8 +77,8 @@ func install() (int, error) {
 }
 
 // Command prepares command, which has to come from [rig.Command] or [exec.Command] with an absolute path, to be intercepted once it
-// is started. The caller starts it and then calls [Launch.Supervise], or [Launch.Close] when it could not be started.
-func Command(command *exec.Cmd) (*Launch, error) {
+// is started: all the calls that this package knows, or only those that are named. The caller starts it and then calls [Launch.Supervise], or [Launch.Close] when it could not be started.
+func Command(command *exec.Cmd, calls ...string) (*Launch, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("intercept: %w", err)
@@ -80,12 +86,17 @@ func Command(command *exec.Cmd) (*Launch, error) {
 	if len(command.ExtraFiles) > 0 {
 		return nil, errors.New("intercept: the program must not inherit files")
 	}
+	if len(calls) == 0 {
+		for _, at := range layouts {
+			calls = append(calls, at.name)
+		}
+	}
 	environment := command.Env
 	if environment == nil {
 		environment = os.Environ()
 	}
 	l := &Launch{command: command, ours: pair[0], theirs: os.NewFile(uintptr(pair[1]), "intercept")}
-	command.Env = append(environment[:len(environment):len(environment)], marker+"=1")
+	command.Env = append(environment[:len(environment):len(environment)], marker+"="+strings.Join(calls, ","))
 	command.Args = append([]string{"intercept", command.Path}, command.Args[1:]...)
 	command.Path = "/proc/self/exe"
 	command.ExtraFiles = []*os.File{l.theirs}

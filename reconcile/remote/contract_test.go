@@ -1,7 +1,6 @@
 package remote_test
 
 import (
-	"net"
 	"path/filepath"
 	"testing"
 
@@ -19,4 +18,3 @@ func TestReplica(t *testing.T) {
 	})
 }
 
-var _ = net.Pipe

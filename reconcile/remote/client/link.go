@@ -64,6 +64,7 @@ func newLink(conn net.Conn) (*link, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	l.calls, l.tree = calls, wire.NewTreeClient(calls)
+	calls.Connect() // reads from now on, and so notices an end
 	return l, nil
 }
 

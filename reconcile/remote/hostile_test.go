@@ -1,0 +1,399 @@
+package remote_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"lockstep/reconcile/remote/client"
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// raw connects to the server of p without any of the client's manners.
+func raw(t testing.TB, p *place) wire.TreeClient {
+	t.Helper()
+	conn, err := p.dial(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.SendHello(conn, &wire.Hello{Instance: []byte("raw")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wire.ReadWelcome(conn); err != nil {
+		t.Fatal(err)
+	}
+	calls, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return conn, nil }),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(64<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { calls.Close() })
+	return wire.NewTreeClient(calls)
+}
+
+// apply sends requests and returns what the server says to them.
+func apply(t testing.TB, c wire.TreeClient, requests ...*wire.ApplyRequest) ([]*wire.Outcome, error) {
+	t.Helper()
+	stream, err := c.Apply(t.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range requests {
+		if stream.Send(r) != nil {
+			break // Recv says why
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	var outcomes []*wire.Outcome
+	for {
+		reply, err := stream.Recv()
+		if err == io.EOF {
+			return outcomes, nil
+		}
+		if err != nil {
+			return outcomes, err
+		}
+		outcomes = append(outcomes, reply.Outcomes...)
+	}
+}
+
+func copyAction(path string, size int64) *wire.Action {
+	e := wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
+	return &wire.Action{Kind: uint32(tree.Copy), Path: []byte(path), Want: e, Content: true}
+}
+
+// TestHostileClient sends what no client of ours would. Nothing of it takes
+// effect, nothing ends the server, and no memory is taken for it: X4, X9, X10,
+// X15, X26.
+func TestHostileClient(t *testing.T) {
+	outside := t.TempDir()
+	root := filepath.Join(outside, "replica")
+	p := newPlace(t, root)
+	c := raw(t, p)
+	file := func(size int64) *wire.Entry {
+		return wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
+	}
+	begin := func(actions ...*wire.Action) *wire.ApplyRequest {
+		return &wire.ApplyRequest{Actions: actions, Begin: true}
+	}
+	steps := func(s ...*wire.Step) *wire.ApplyRequest { return &wire.ApplyRequest{Steps: s} }
+	id := make([]byte, 16)
+	bomb, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := bomb.EncodeAll(make([]byte, 512<<20), nil)
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for name, requests := range map[string][]*wire.ApplyRequest{
+		"X4 traversal":           {begin(copyAction("../x", 1))},
+		"X4 absolute":            {begin(copyAction("/etc/x", 1))},
+		"X4 from":                {begin(&wire.Action{Kind: uint32(tree.Rename), Path: []byte("x"), From: []byte("../y")})},
+		"X4 unknown action":      {begin(&wire.Action{Kind: 99, Path: []byte("x")})},
+		"X9 many actions":        {begin(make([]*wire.Action, wire.MaxActions+1)...)},
+		"X9 huge message":        {{Data: make([]byte, wire.MaxMessage+1)}},
+		"X9 huge chunk":          {begin(copyAction("x", 1<<40)), steps(&wire.Step{Entry: file(1 << 40), Chunks: []*wire.Chunk{{Length: 1 << 39, Digest: id}}})},
+		"X9 negative chunk":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: -1, Digest: id}}})},
+		"X9 more than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: 11, Hole: true}}})},
+		"X9 less than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Last: true})},
+		"X9 index":               {begin(copyAction("x", 10)), steps(&wire.Step{Index: 1 << 31, Entry: file(10)})},
+		"X10 bomb":               {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: file(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: wire.MaxMessage}},
+		"X10 bomb that lies":     {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: file(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: 1 << 31}},
+		"X15 data unasked":       {begin(copyAction("x", 10)), {Data: []byte("abc")}},
+		"X15 content first":      {steps(&wire.Step{Entry: file(1)})},
+		"X15 content twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: file(0), Last: true}, &wire.Step{Entry: file(0), Last: true})},
+		"X15 out of turn":        {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Index: 1, Entry: file(0), Last: true}, &wire.Step{Entry: file(0), Last: true})},
+		"X15 actions later":      {begin(copyAction("x", 0)), begin(copyAction("y", 0))},
+		"X15 content of folder":  {begin(&wire.Action{Kind: uint32(tree.Create), Path: []byte("x"), Content: true})},
+		"X26 chunk without name": {begin(copyAction("x", 1<<20)), steps(&wire.Step{Entry: file(1 << 20), Chunks: []*wire.Chunk{{Length: 1 << 20}}})},
+		"X26 wrong name":         {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: 10, Digest: id[:5]}}})},
+	} {
+		outcomes, err := apply(t, c, requests...)
+		if code := status.Code(err); code != codes.InvalidArgument && code != codes.ResourceExhausted && code != codes.Internal {
+			t.Errorf("%s: %v, %v", name, outcomes, err)
+		}
+	}
+	for _, path := range []string{"..", "a/../../b", "/etc"} {
+		if _, err := c.Count(t.Context(), &wire.CountRequest{Path: []byte(path)}); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("X4 count %q: %v", path, err)
+		}
+		look, err := c.Look(t.Context(), &wire.LookRequest{Paths: [][]byte{[]byte(path)}})
+		if err == nil {
+			_, err = look.Recv()
+		}
+		if status.Code(err) != codes.InvalidArgument {
+			t.Errorf("X4 look %q: %v", path, err)
+		}
+		list, err := c.List(t.Context(), &wire.ListRequest{Path: []byte(path)})
+		if err == nil {
+			_, err = list.Recv()
+		}
+		if status.Code(err) != codes.InvalidArgument {
+			t.Errorf("X4 list %q: %v", path, err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 96<<20 {
+		t.Errorf("X9 the heap grew by %d bytes", grown)
+	}
+	if names, err := os.ReadDir(root); err != nil || len(names) > 0 {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+	// The server still serves: another file, and a content that is not what
+	// was said is not published.
+	good := []byte("good")
+	whole := tree.HashContent(good)
+	chunk := &wire.Chunk{Length: 4}
+	outcomes, err := apply(t, c, begin(copyAction("good", 4), copyAction("bad", 4)),
+		steps(&wire.Step{Entry: file(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]},
+			&wire.Step{Index: 1, Entry: file(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]}),
+		&wire.ApplyRequest{Data: []byte("goodevil")})
+	if err != nil || len(outcomes) != 2 || outcomes[0].Error != nil || outcomes[1].Error == nil {
+		t.Errorf("%v, %v", outcomes, err)
+	}
+	if names, _ := os.ReadDir(root); len(names) != 1 || names[0].Name() != "good" {
+		t.Errorf("there is %v", names)
+	}
+}
+
+// TestSymlinkPlanted (X5, X6): no path leads through a symlink, whoever made it.
+func TestSymlinkPlanted(t *testing.T) {
+	outside := t.TempDir()
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	write(t, filepath.Join(outside, "victim"), []byte("precious"))
+	c := raw(t, p)
+	link := &wire.Action{Kind: uint32(tree.Create), Path: []byte("link"), Want: wire.FromEntry(tree.Entry{Kind: tree.Symlink, Link: outside})}
+	e := wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644})
+	empty := tree.HashContent(nil)
+	outcomes, err := apply(t, c,
+		&wire.ApplyRequest{Begin: true, Actions: []*wire.Action{
+			link, copyAction("link/victim", 0), {Kind: uint32(tree.Remove), Path: []byte("link/victim"), Over: uint32(tree.File)},
+			{Kind: uint32(tree.Metadata), Path: []byte("link/victim"), Want: e},
+		}},
+		&wire.ApplyRequest{Steps: []*wire.Step{{Index: 1, Entry: e, Last: true, Digest: empty[:]}}})
+	if err != nil || len(outcomes) != 4 || outcomes[1].Error == nil || outcomes[3].Error == nil || outcomes[2].Removed != 0 {
+		t.Errorf("%v, %v", outcomes, err)
+	}
+	if content, err := os.ReadFile(filepath.Join(outside, "victim")); err != nil || string(content) != "precious" {
+		t.Errorf("%q, %v", content, err)
+	}
+	list, err := c.List(t.Context(), &wire.ListRequest{Path: []byte("link"), Contents: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := list.Recv(); err != nil || len(reply.Entries) > 0 && reply.Entries[0].Error == nil {
+		t.Errorf("the symlink was followed: %v, %v", reply, err)
+	}
+}
+
+// liar is a server that says what it likes.
+type liar struct {
+	wire.UnimplementedTreeServer
+	survey func(grpc.ServerStreamingServer[wire.SurveyReply]) error
+	list   func(grpc.ServerStreamingServer[wire.ListReply]) error
+	look   func(grpc.ServerStreamingServer[wire.LookReply]) error
+	apply  func(grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error
+}
+
+func (l *liar) Survey(_ *wire.SurveyRequest, s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+	return l.survey(s)
+}
+func (l *liar) List(_ *wire.ListRequest, s grpc.ServerStreamingServer[wire.ListReply]) error {
+	return l.list(s)
+}
+func (l *liar) Look(_ *wire.LookRequest, s grpc.ServerStreamingServer[wire.LookReply]) error {
+	return l.look(s)
+}
+func (l *liar) Apply(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+	return l.apply(s)
+}
+
+// openLiar connects a client to l.
+func openLiar(t *testing.T, l *liar) *client.Replica {
+	t.Helper()
+	dial := func(context.Context) (net.Conn, error) {
+		here, there := connPair(t)
+		g := grpc.NewServer()
+		wire.RegisterTreeServer(g, l)
+		go func() {
+			if _, err := wire.ReadHello(there); err != nil {
+				return
+			}
+			wire.SendWelcome(there, &wire.Welcome{Version: 1, Traits: wire.FromTraits(tree.Full())})
+			g.Serve(&one{conn: there})
+		}()
+		t.Cleanup(g.Stop)
+		return here, nil
+	}
+	r, err := client.Open(t.Context(), client.Options{Dial: dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+type one struct{ conn net.Conn }
+
+func (o *one) Accept() (net.Conn, error) {
+	if c := o.conn; c != nil {
+		o.conn = nil
+		return c, nil
+	}
+	return nil, io.EOF
+}
+func (o *one) Close() error   { return nil }
+func (o *one) Addr() net.Addr { return &net.UnixAddr{} }
+
+// TestLyingServer (X7, X8, X22): a server gets nothing that was not offered,
+// and a listing that is cut off removes nothing.
+func TestLyingServer(t *testing.T) {
+	entry := func(name string) *wire.Listed {
+		return &wire.Listed{Entry: wire.FromEntry(tree.Entry{Name: name, Kind: tree.File})}
+	}
+	surveyed := func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+		record := wire.FolderRecord{Key: wire.KeyOf(tree.Root)}
+		record.Shape[0] = 1
+		return s.Send(&wire.SurveyReply{Survey: 1, Folders: record.Append(nil), Complete: true, Count: 1})
+	}
+	subject := tree.Subject{Path: tree.Root}
+	for name, list := range map[string]func(s grpc.ServerStreamingServer[wire.ListReply]) error{
+		"X22 cut off": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("a")}})
+		},
+		"X22 wrong count": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Complete: true, Count: 2})
+		},
+		"X22 error": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("a")}})
+			return errors.New("broken")
+		},
+		"traversal": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{{Entry: &wire.Entry{Name: []byte("../x"), Kind: 1}}}, Complete: true, Count: 1})
+		},
+		"unsorted": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("b"), entry("a")}, Complete: true, Count: 2})
+		},
+		"twice": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("b"), entry("b")}, Complete: true, Count: 2})
+		},
+		"nameless": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("")}, Complete: true, Count: 1})
+		},
+	} {
+		r := openLiar(t, &liar{survey: surveyed, list: list})
+		if c, err := r.Compare(t.Context(), subject); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	for name, survey := range map[string]func(s grpc.ServerStreamingServer[wire.SurveyReply]) error{
+		"X22 survey cut off": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error { return nil },
+		"X22 survey short": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			return s.Send(&wire.SurveyReply{Complete: true, Count: 1})
+		},
+		"half a record": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			return s.Send(&wire.SurveyReply{Folders: make([]byte, 31)})
+		},
+	} {
+		r := openLiar(t, &liar{survey: survey})
+		if c, err := r.Compare(t.Context(), subject); !errors.Is(err, tree.ErrUnreachable) {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+	opened := 0
+	action := tree.Action{Kind: tree.Copy, Path: "offered", Want: tree.Entry{Kind: tree.File, Size: 5}, Open: func() (tree.Content, error) {
+		opened++
+		return nil, errors.New("no content")
+	}}
+	for name, reply := range map[string][]*wire.ApplyReply{
+		"X7 asks for what was not offered": {{Answered: 1000, Need: bytes.Repeat([]byte{255}, 125)}},
+		"X7 asks for nothing twice":        {{Answered: 3, Need: nil}},
+		"X8 too many outcomes":             {{Outcomes: []*wire.Outcome{{}, {}}}},
+		"X8 no outcome":                    {},
+		"X8 mad outcome":                   {{Outcomes: []*wire.Outcome{{Did: 99}}}},
+		"X8 removed less than nothing":     {{Outcomes: []*wire.Outcome{{Removed: -1}}}},
+	} {
+		r := openLiar(t, &liar{apply: func(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+			for {
+				if _, err := s.Recv(); err != nil {
+					break
+				}
+			}
+			for _, m := range reply {
+				if err := s.Send(m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+		plain := tree.Action{Kind: tree.Remove, Path: "x", Over: tree.File}
+		if out := r.Apply(t.Context(), []tree.Action{plain}); len(out) != 1 || !errors.Is(out[0].Err, tree.ErrUnreachable) {
+			t.Errorf("%s: %+v", name, out)
+		}
+		if err := r.Check(); !errors.Is(err, tree.ErrUnreachable) {
+			t.Errorf("%s: the session goes on: %v", name, err)
+		}
+	}
+	// An outcome that claims success for what was never read does not count.
+	r := openLiar(t, &liar{apply: func(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+		for {
+			if _, err := s.Recv(); err != nil {
+				break
+			}
+		}
+		return s.Send(&wire.ApplyReply{Outcomes: []*wire.Outcome{{Did: uint32(tree.Copy), Bytes: 5}}})
+	}})
+	if out := r.Apply(t.Context(), []tree.Action{action}); out[0].Err == nil || opened != 1 {
+		t.Errorf("X8: %+v", out)
+	}
+	for name, m := range map[string]*wire.LookReply{
+		"too few": {}, "too many": {Found: []*wire.Found{{Entry: &wire.Entry{Name: []byte("x")}}, {Entry: &wire.Entry{}}}},
+		"another": {Found: []*wire.Found{{Entry: &wire.Entry{Name: []byte("y")}}}},
+	} {
+		r := openLiar(t, &liar{look: func(s grpc.ServerStreamingServer[wire.LookReply]) error { return s.Send(m) }})
+		if found := r.Look(t.Context(), []tree.Path{"x"}); len(found) != 1 || !errors.Is(found[0].Err, tree.ErrUnreachable) {
+			t.Errorf("look %s: %+v", name, found)
+		}
+	}
+}
+
+// FuzzServer throws messages at the handlers: none panics, none writes outside
+// of the folder.
+func FuzzServer(f *testing.F) {
+	outside := f.TempDir()
+	p := newPlace(f, filepath.Join(outside, "replica"))
+	c := raw(f, p)
+	f.Add([]byte("a"), []byte("b"), uint32(2), int64(4), []byte("data"), true)
+	f.Add([]byte("../x"), []byte("x"), uint32(6), int64(-1), []byte{0x28, 0xb5, 0x2f, 0xfd}, false)
+	f.Fuzz(func(t *testing.T, path, from []byte, kind uint32, length int64, data []byte, last bool) {
+		e := &wire.Entry{Kind: 1, Mode: 0o600, Size: length}
+		requests := []*wire.ApplyRequest{
+			{Begin: true, Actions: []*wire.Action{{Kind: kind, Path: path, From: from, Want: e, Over: kind >> 3, Content: last}}},
+			{Steps: []*wire.Step{{Entry: e, Chunks: []*wire.Chunk{{Length: length, Digest: from}}, Last: last, Digest: data}}},
+			{Data: data, Length: uint32(length)},
+		}
+		apply(t, c, requests...)
+		c.Count(t.Context(), &wire.CountRequest{Path: path, Limit: length})
+		if names, err := os.ReadDir(outside); err != nil || len(names) != 1 {
+			t.Fatalf("outside of the folder: %v, %v", names, err)
+		}
+	})
+}
+

@@ -28,7 +28,7 @@ const binary = "LOCKSTEP_E2E_BINARY"
 //	start NAME lockstep ARG...     run the binary in the background, with its log in logs/NAME
 //	wait-ready NAME                until its first pass is done
 //	pass NAME                      SIGUSR1, until a pass is done
-//	signal NAME SIGNAL             send INT, TERM, HUP, USR1, STOP, CONT or KILL
+//	signal NAME SIGNAL             send INT, TERM, HUP, QUIT, USR1, STOP, CONT or KILL
 //	await-exit NAME CODE           until it has ended, at most as long as a stop may take
 //	end NAME                       signal INT, and await-exit 0
 //	[!] log NAME REGEXP            the log holds it now

@@ -23,9 +23,9 @@ const (
 )
 
 // TestEvents changes the source at random. Whenever it rests, the replica follows through events alone; passes that happen meanwhile
-// bring nothing old back.
+// bring nothing old back, and there is a watch for each folder and no other.
 //
-// Scenarios: E24.
+// Scenarios: E24, O13.
 func TestEvents(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) (operations int, took []time.Duration) {
 		s, err := newSession(seed)
@@ -51,6 +51,10 @@ func TestEvents(t *testing.T) {
 				return m.took, s.took
 			}
 			m.rested()
+			_, folders, _ := m.entries("tree")
+			if err := s.lean(len(folders)); err != nil {
+				t.Fatalf("%v\n%s", err, s.ending(t))
+			}
 		}
 		if err := s.proof(true); err != nil {
 			t.Errorf("%v\n%s", err, s.ending(t))

@@ -122,6 +122,30 @@ func (s *session) proof(expectNothing bool) error {
 	return s.rest(rig.Patience)
 }
 
+// mostOpen is how many descriptors the mirror may hold at rest, whatever has been done before.
+const mostOpen = 24
+
+// lean waits until the mirror watches each of so many folders once and nothing else, and holds few descriptors: it asks the kernel,
+// see proc_pid_fdinfo(5).
+func (s *session) lean(folders int) error {
+	return rig.Await(rig.Patience, func() error {
+		open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", s.process.ID()))
+		if err != nil {
+			return err
+		}
+		watches := 0
+		for _, path := range open {
+			// What was closed meanwhile holds no watches.
+			text, _ := os.ReadFile(path)
+			watches += strings.Count(string(text), "inotify wd:")
+		}
+		if watches != folders || len(open) > mostOpen {
+			return fmt.Errorf("%d watches for %d folders, %d descriptors", watches, folders, len(open))
+		}
+		return nil
+	})
+}
+
 // ending returns the last lines of the log, and keeps the whole of it among the artifacts of the test.
 func (s *session) ending(t *testing.T) string {
 	t.Helper()

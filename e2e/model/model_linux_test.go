@@ -19,7 +19,7 @@ const (
 	bursts    = 8
 	burstMost = 80
 	// briefly is how long each test goes on with new seeds when nothing else is said.
-	briefly = 12 * time.Second
+	briefly = 15 * time.Second
 )
 
 // TestEvents changes the source at random. Whenever it rests, the replica follows through events alone; passes that happen meanwhile
@@ -98,6 +98,43 @@ func TestTampering(t *testing.T) {
 			t.Errorf("at the end: %v %q", err, differences)
 		}
 		return mutators[0].took + mutators[1].took, s.took
+	})
+}
+
+// TestKill ends the mirror without warning while the source changes, and starts it again: its first pass makes the trees equal, with
+// nothing left of what was under way.
+func TestKill(t *testing.T) {
+	eachSeed(t, func(t *testing.T, seed uint64) (operations int, took []time.Duration) {
+		s, err := newSession(seed, "--allow-empty-source")
+		defer func() {
+			if err := s.close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newMutator(seed, s.playground(s.source))
+		for range bursts / 2 {
+			killed := m.IntN(burstMost)
+			for i := range burstMost {
+				if i == killed {
+					s.process.Kill()
+				}
+				m.step()
+			}
+			if err := s.start(); err != nil {
+				t.Fatalf("%v\n%s", err, s.ending(t))
+			}
+			if err := s.rest(rig.Patience); err != nil {
+				t.Fatalf("after a start: %v\n%s\n%s", err, s.ending(t), written(m.done))
+			}
+			m.rested()
+		}
+		if err := s.proof(true); err != nil {
+			t.Errorf("%v\n%s", err, s.ending(t))
+		}
+		return m.took, s.took
 	})
 }
 

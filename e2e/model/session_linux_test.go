@@ -19,6 +19,7 @@ import (
 // session is a source, a replica and what lies beside each, with a lockstep that mirrors the one in the other.
 type session struct {
 	place, source, replica string
+	flags                  []string
 	process                *rig.Process
 	took                   []time.Duration // from each rest until the trees were equal
 }
@@ -50,14 +51,20 @@ func newSession(seed uint64, more ...string) (*session, error) {
 			return s, err
 		}
 	}
-	log := filepath.Join(place, "log")
-	flags = append(append(flags, more...), "--interval", "1h", "--log-level", "debug", "--log-file", log, "--quiet", s.source, s.replica)
-	command := rig.Command(false, os.Getenv(binary), flags...)
+	s.flags = append(flags, more...)
+	return s, s.start()
+}
+
+// start starts lockstep and returns when its first pass is done.
+func (s *session) start() (err error) {
+	log := filepath.Join(s.place, "log")
+	words := append([]string{"--interval", "1h", "--log-level", "debug", "--log-file", log, "--quiet"}, s.flags...)
+	command := rig.Command(false, os.Getenv(binary), append(words, s.source, s.replica)...)
 	command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	if s.process, err = rig.Start(command, log); err != nil {
-		return s, err
+		return err
 	}
-	return s, s.process.Ready()
+	return s.process.Ready()
 }
 
 // beside is the folder that things are moved to from tree.

@@ -15,6 +15,11 @@ const mirrorHelp = `lockstep keeps the folder REPLICA exactly equal to the folde
 usage:
   lockstep [flags] SOURCE REPLICA
   lockstep verify [flags] SOURCE REPLICA
+  lockstep serve [flags] FOLDER        be a replica for another machine
+  lockstep id                          print the ID of this machine
+
+REPLICA is a folder, [user@]host:folder or ssh://[user@]host[:port]/folder,
+or lockstep://ID@host:port.
 
 flags (anywhere; each has a variable such as LOCKSTEP_INTERVAL):
   -i, --interval TIME       from one full pass to the next (5m; 90 is seconds)

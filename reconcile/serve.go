@@ -326,6 +326,10 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 	for i, o := range outcomes {
 		if o.Err != nil {
 			b.fail(owners[i], o.Err)
+			if over := actions[i].Over; over != tree.Absent && over != actions[i].Want.Kind {
+				// What was replaced may lie aside, not all of it removed: whoever looks into the folder finds it.
+				b.m.queue.suggest(actions[i].Path.Parent(), dirt{cause: ByWatch})
+			}
 			continue
 		}
 		b.descend(ctx, owners[i])

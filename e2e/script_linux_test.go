@@ -98,6 +98,7 @@ func setup(env *testscript.Env) error {
 		"HOME="+filepath.Join(env.WorkDir, "home"),
 		"XDG_STATE_HOME="+filepath.Join(env.WorkDir, "home", "state"),
 		"GORACE=atexit_sleep_ms=0",
+		fmt.Sprint("MANY=", many()),
 		"LC_ALL=C",
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b",
@@ -119,6 +120,14 @@ func setup(env *testscript.Env) error {
 		}
 	}
 	return nil
+}
+
+// many is how many entries a large folder has: less for the race detector, which slows everything down.
+func many() int {
+	if rig.Race {
+		return 10_000
+	}
+	return 100_000
 }
 
 // close ends what still runs; what the processes wrote is shown if the script failed.

@@ -17,4 +17,3 @@ func TestReplica(t *testing.T) {
 		return p.open(client.Options{}), treetest.Peek(p.root)
 	})
 }
-

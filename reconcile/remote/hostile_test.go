@@ -396,4 +396,3 @@ func FuzzServer(f *testing.F) {
 		}
 	})
 }
-

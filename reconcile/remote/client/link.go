@@ -29,6 +29,8 @@ const (
 const (
 	streamWindow = 4 << 20
 	linkWindow   = 8 << 20
+	// ioSize is how much is handed to the system at once.
+	ioSize = 256 << 10
 )
 
 // link is one connection to a server that has greeted.
@@ -56,6 +58,7 @@ func newLink(conn net.Conn) (*link, error) {
 		// The connection is what it is: TLS, ssh or a pipe.
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingWait, PermitWithoutStream: true}),
+		grpc.WithWriteBufferSize(ioSize), grpc.WithReadBufferSize(ioSize),
 		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(linkWindow),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage)),
 		grpc.WithDisableRetry(), grpc.WithDisableServiceConfig(), grpc.WithIdleTimeout(0), grpc.WithUserAgent("lockstep"),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,8 @@ type batch struct {
 	current  int // the content that the client tells of; -1 for none
 	awaiting []place
 	partial  []byte // of the first one awaited
+	spare    []byte // the room of one that went into the spool
+	reused   []byte // for looking at what may be a chunk of a large content
 	inPlace  int    // misses in a row at the same place of the old version
 }
 
@@ -365,8 +368,11 @@ func (b *batch) chunk(c *arriving, m *wire.Chunk) (named, needed bool, err error
 // version, and where the index last saw it. What is found is held against its
 // name; a small content keeps the bytes.
 func (b *batch) find(c *arriving, s *segment) {
-	buf := make([]byte, s.length)
+	var buf []byte // only for what may be it
 	is := func(r io.ReaderAt, offset int64) bool {
+		if buf == nil {
+			buf = b.scratch(c, s.length)
+		}
 		return readFull(r, buf, offset) == nil && wire.ChunkIDOf(blake3.Sum256(buf)) == s.name
 	}
 	found := func(r io.ReaderAt, offset int64) {
@@ -403,6 +409,21 @@ func (b *batch) find(c *arriving, s *segment) {
 		}
 	}
 }
+
+// scratch returns room for a chunk: a small content keeps it, for a large one
+// it is good until the next chunk.
+func (b *batch) scratch(c *arriving, length int64) []byte {
+	if c.entry.Size <= inMemory || c.unspooled() {
+		return make([]byte, length)
+	}
+	if b.reused == nil {
+		b.reused = make([]byte, wire.MaxChunk)
+	}
+	return b.reused[:length]
+}
+
+// unspooled reports whether the content stays in memory for want of a spool.
+func (c *arriving) unspooled() bool { return c.b.x.folder.Spool == nil }
 
 // source opens a file of the replica to take chunks from. Where all handles
 // are taken by small contents, which have what they need, they are given up.
@@ -473,13 +494,20 @@ func (b *batch) data(data []byte, length uint32) error {
 		want := int(first.c.segments[first.segment].length)
 		b.mu.Unlock()
 		if b.partial == nil {
-			b.partial = make([]byte, 0, want)
+			if first.c.entry.Size <= inMemory || first.c.unspooled() {
+				b.partial = make([]byte, 0, want)
+			} else {
+				b.partial = slices.Grow(b.spare[:0], want)
+			}
 		}
 		n := min(want-len(b.partial), len(data))
 		b.partial = append(b.partial, data[:n]...)
 		data = data[n:]
 		if len(b.partial) == want {
 			b.arrived(first, b.partial)
+			if first.c.entry.Size > inMemory && !first.c.unspooled() {
+				b.spare = b.partial // it is in the spool
+			}
 			b.awaiting, b.partial = b.awaiting[1:], nil
 		}
 	}

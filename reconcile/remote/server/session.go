@@ -30,6 +30,8 @@ const (
 	streamWindow  = 4 << 20
 	sessionWindow = 8 << 20
 	maxHeaders    = 16 << 10
+	// ioSize is how much is handed to the system at once.
+	ioSize = 256 << 10
 )
 
 // session is one client at work.
@@ -69,6 +71,7 @@ func (x *session) run(ctx context.Context) error {
 	g := grpc.NewServer(
 		grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
 		grpc.MaxConcurrentStreams(maxCalls), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.WriteBufferSize(ioSize), grpc.ReadBufferSize(ioSize),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),
 		grpc.ConnectionTimeout(GreetWithin), grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingWait}),

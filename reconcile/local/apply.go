@@ -98,9 +98,13 @@ func (b *batch) take(i int) {
 			b.settle()
 		}
 		temp, err := b.stage(i)
-		if err != nil {
+		switch {
+		case err != nil:
 			b.fail(i, err)
-		} else if temp != "" {
+		case temp == "":
+		case b.mayPublish():
+			b.effect(deferred{i, temp}, nil)
+		default:
 			b.deferAction(deferred{i, temp})
 		}
 	case a.Kind == tree.Create && a.Over == tree.Absent:
@@ -114,6 +118,11 @@ func (b *batch) take(i int) {
 		b.deferAction(deferred{index: i})
 	}
 }
+
+// mayPublish reports whether what is staged waits neither for a sync nor for
+// an action before it. A temp that gets its name at once leaves its place in
+// the folder to the next one, and the folder stays half as large.
+func (b *batch) mayPublish() bool { return b.syncDir == nil && len(b.deferred) == 0 }
 
 func (b *batch) check(a *tree.Action) error {
 	if err := b.ctx.Err(); err != nil {

@@ -17,7 +17,7 @@ import (
 // What is changed is followed by events, and a pass is due in an hour.
 func TestErrorsWhileFollowing(t *testing.T) {
 	needRoot(t)
-	faults := chosen(placesOfFollowing(t))
+	faults := chosen(placesOfFollowing(t), fewErrors)
 	t.Run("faults", func(t *testing.T) {
 		for _, f := range faults {
 			t.Run(f.String(), func(t *testing.T) {

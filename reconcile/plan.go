@@ -202,13 +202,17 @@ func (m *Mirror) dirtyFor(p *pass, path tree.Path, d dirt) {
 	p.follow(path, d, nil, nil)
 }
 
-// stillFits looks at both sides of an old name once more.
+// stillFits looks at both sides of an old name once more. A file that has other
+// names in the replica would bring them along: it does not fit.
 func (b *batch) stillFits(ctx context.Context, from tree.Path, mark signature) bool {
 	_, err := lookAfresh(b.m.source, from)
 	if !isGone(err) {
 		return false
 	}
 	found := b.m.replica.Look(ctx, []tree.Path{from})[0]
+	if found.Entry.Kind == tree.File && found.Entry.Links > 1 {
+		return false
+	}
 	return found.Err == nil && signatureOf(found.Entry) == mark
 }
 

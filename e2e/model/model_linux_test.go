@@ -50,6 +50,9 @@ func TestEvents(t *testing.T) {
 				shrink(t, seed, m.done)
 				return m.took, s.took
 			}
+			if last := s.took[len(s.took)-1]; last > time.Second {
+				t.Logf("after %d operations it took %v:\n%s", len(m.done), last, s.ending(t))
+			}
 			m.rested()
 			_, folders, _ := m.entries("tree")
 			if err := s.lean(len(folders)); err != nil {

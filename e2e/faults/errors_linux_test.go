@@ -203,12 +203,13 @@ func (s *scene) roomOf(c intercept.Call) string {
 const (
 	everyError = 100
 	fewErrors  = 2
+	oneError   = 1
 )
 
 // chosen returns every fault there can be, or a sample: so many errors of each call in each room, each at one place, always the same.
 func chosen(places map[place]int, most int) []fault {
 	if rig.Race {
-		most = min(most, fewErrors)
+		most = oneError
 	}
 	var faults []fault
 	for p, count := range places {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -134,12 +136,16 @@ func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error
 	if err != nil {
 		return nil, nil, err
 	}
+	f := &server.Folder{Replica: replica, Identity: fmt.Append(nil, replica.ID().Dev, replica.ID().Ino)}
 	reader, err := local.OpenSource(resolved)
+	if errors.Is(err, fs.ErrNotExist) && readOnly {
+		return f, func() { replica.Close() }, nil // what is missing reads as empty
+	}
 	if err != nil {
 		replica.Close()
 		return nil, nil, err
 	}
-	f := &server.Folder{Replica: replica, Reader: reader, Identity: fmt.Append(nil, replica.ID().Dev, replica.ID().Ino)}
+	f.Reader = reader
 	caches, err := openCaches(resolved)
 	if err != nil {
 		reader.Close()

@@ -284,6 +284,11 @@ func TestLease(t *testing.T) {
 	if err := first.Check(); err != nil {
 		t.Errorf("the first one: %v", err)
 	}
+	looking, err := client.Open(t.Context(), client.Options{Dial: p.dial, ReadOnly: true})
+	if err != nil {
+		t.Fatalf("one that only looks: %v", err)
+	}
+	looking.Close()
 	// The same instance again, while the server believes in the old link.
 	same := &wire.Hello{Instance: []byte("again")}
 	first.Close()

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -16,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"lockstep/reconcile/remote/client"
 	"lockstep/reconcile/remote/wire"
@@ -202,6 +205,40 @@ func TestSymlinkPlanted(t *testing.T) {
 		t.Errorf("the symlink was followed: %v, %v", reply, err)
 	}
 }
+
+// TestWideFolder (X27): a folder of many entries comes in pieces.
+func TestWideFolder(t *testing.T) {
+	const entries = 20_000
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	for i := range entries {
+		write(t, filepath.Join(p.root, "wide", bytesName(i)), nil)
+	}
+	c := raw(t, p)
+	list, err := c.List(t.Context(), &wire.ListRequest{Path: []byte("wide"), Contents: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for {
+		reply, err := list.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		count += len(reply.Entries)
+		if size := proto.Size(reply); size > wire.MaxPiece+4096 {
+			t.Errorf("a message of %d bytes", size)
+		}
+		if reply.Complete {
+			break
+		}
+	}
+	if count != entries {
+		t.Errorf("%d entries", count)
+	}
+}
+
+// bytesName returns a name of some length.
+func bytesName(i int) string { return strings.Repeat("n", 60) + strconv.Itoa(i) }
 
 // liar is a server that says what it likes.
 type liar struct {

@@ -31,7 +31,8 @@ const (
 
 // Folder is what is offered: one folder, opened twice.
 type Folder struct {
-	// Replica writes it, and Reader reads its contents.
+	// Replica writes it, and Reader reads its contents; nil where there is
+	// nothing to read.
 	Replica tree.Replica
 	Reader  tree.Source
 	// Identity names the folder for as long as it is the same one.
@@ -72,7 +73,8 @@ type Observer interface {
 	Held(path tree.Path, entries int)
 }
 
-// Server gives its folder to one client at a time.
+// Server gives its folder to one client at a time, besides those that only
+// look.
 type Server struct {
 	o Options
 
@@ -116,7 +118,7 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, who string, hello *wi
 	}
 	defer close(x.ended)
 	err := helloErr
-	if err == nil {
+	if err == nil && !x.readOnly { // one that only looks is in nobody's way
 		err = s.take(x)
 	}
 	if err != nil {
@@ -153,8 +155,9 @@ func (s *Server) refuse(x *session, cause error) error {
 	return errors.Join(cause, err)
 }
 
-// take gives the folder to x. A client that comes back ends its own earlier
-// session, whose end may not have been noticed here.
+// take gives the folder to x. A client that comes back, maybe from another
+// address, ends its own earlier session, whose end may not have been noticed
+// here. It is known by what it drew at random and nobody else was told.
 func (s *Server) take(x *session) error {
 	deadline := time.NewTimer(takeOverWithin)
 	defer deadline.Stop()
@@ -169,7 +172,7 @@ func (s *Server) take(x *session) error {
 			return nil
 		}
 		busy := fmt.Errorf("%w: %s, since %s", wire.ErrBusy, holder.who, holder.since.Format(time.DateTime))
-		if len(x.instance) == 0 || !bytes.Equal(holder.instance, x.instance) || holder.who != x.who {
+		if len(x.instance) == 0 || !bytes.Equal(holder.instance, x.instance) {
 			return busy
 		}
 		holder.conn.Close()

@@ -185,4 +185,3 @@ func awaitClass(t testing.TB, p *rig.Process, class string) {
 		t.Fatalf("%v\n%s", err, p.Output())
 	}
 }
-

@@ -160,7 +160,8 @@ func (c *changer) measure(ctx context.Context) ([]line, error) {
 func (c *changer) change() (content []byte, offset int64, err error) {
 	const size = 16 << 10
 	content, offset = randomBytes(c.random, size), c.random.Int64N(c.size-size)
-	time.Sleep(time.Until(c.changed.Truncate(time.Second).Add(time.Second)))
+	const grain = 20 * time.Millisecond // by which the clock of a file system may be behind
+	time.Sleep(time.Until(c.changed.Truncate(time.Second).Add(time.Second + grain)))
 	f, err := os.OpenFile(filepath.Join(c.pair.source, fileName(0)), os.O_WRONLY, 0)
 	if err != nil {
 		return nil, 0, err

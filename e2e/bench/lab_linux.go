@@ -22,7 +22,6 @@ type lab struct {
 	disks, services  int    // made so far
 	mounted          []*disk
 	current          *pair
-	used             []medium // for the report
 }
 
 // pair is a source and a replica that are equal.

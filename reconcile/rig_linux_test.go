@@ -69,12 +69,6 @@ func (r *rig) close() {
 	r.dst.Close()
 }
 
-// restart opens both folders anew, as a new process would.
-func (r *rig) restart() {
-	r.close()
-	r.open()
-}
-
 // renew makes a new Mirror of the same folders.
 func (r *rig) renew() {
 	r.log = newRecorder()

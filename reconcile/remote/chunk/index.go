@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -79,7 +80,7 @@ func OpenIndex(path string) (*Index, error) {
 		os.Remove(path)
 	}
 	db, err := openBolt(path)
-	if err != nil && !errors.Is(err, bbolt.ErrTimeout) && !errors.Is(err, fs.ErrPermission) {
+	if err != nil && !errors.Is(err, bolterrors.ErrTimeout) && !errors.Is(err, fs.ErrPermission) {
 		os.Remove(path)
 		db, err = openBolt(path)
 	}

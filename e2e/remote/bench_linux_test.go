@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,15 +22,16 @@ import (
 //
 //	go test -run '^$' -bench Push -benchtime 1x ./e2e/remote
 //
-// The ratios are lockstep's wall time by rsync's. LOCKSTEP_BENCH_DURABILITY
-// chooses the server's durability; rsync brings nothing to disk.
+// The ratios are lockstep's wall time by rsync's, which brings nothing to disk;
+// first-ratio-synced is by that of rsync and a sync. LOCKSTEP_BENCH_DURABILITY
+// chooses the server's durability.
 func BenchmarkPush(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		fill func(b *testing.B, source string)
 	}{
 		{"Source", func(b *testing.B, source string) {
-			if output, err := exec.Command("cp", "-a", filepath.Join(runtime.GOROOT(), "src"), source).CombinedOutput(); err != nil {
+			if output, err := exec.Command("cp", "-a", filepath.Join(goroot(b), "src"), source).CombinedOutput(); err != nil {
 				b.Fatalf("%v: %s", err, output)
 			}
 		}},
@@ -77,7 +77,8 @@ func fillSmall(b *testing.B, source string, n int) {
 
 // push measures both programs, each on an empty replica and then again.
 func push(b *testing.B, source string) {
-	module := rsyncDaemon(b, b.TempDir())
+	theirReplica := b.TempDir()
+	module := rsyncDaemon(b, theirReplica)
 	server, client := newSide(b), newSide(b)
 	arguments := []string{"serve", "--listen", "127.0.0.1:" + freePort(b), "--allow", client.id()}
 	if how := os.Getenv("LOCKSTEP_BENCH_DURABILITY"); how != "" {
@@ -94,12 +95,23 @@ func push(b *testing.B, source string) {
 		}
 		took := time.Since(began)
 		b.ReportMetric(took.Seconds(), name+"-s")
+		if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok && name == "first" {
+			b.ReportMetric(float64(usage.Maxrss)/1024, "client-MiB")
+		}
 		return took
 	}
 	lockstep := func() *exec.Cmd { return client.command("--once", "--quiet", source, url) }
 	theirs := timed("rsync-first", exec.Command("rsync", "-a", source+"/", module))
+	if err := os.RemoveAll(theirReplica); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Mkdir(theirReplica, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	synced := timed("rsync-synced", exec.Command("sh", "-c", `rsync -a "$1/" "$2" && sync -f "$3"`, "sh", source, module, theirReplica))
 	ours := timed("first", lockstep())
 	b.ReportMetric(ours.Seconds()/theirs.Seconds(), "first-ratio")
+	b.ReportMetric(ours.Seconds()/synced.Seconds(), "first-ratio-synced")
 	theirs = timed("rsync-unchanged", exec.Command("rsync", "-ac", source+"/", module))
 	timed("warm", lockstep()) // the server reads everything for the first time
 	ours = timed("unchanged", lockstep())
@@ -142,4 +154,13 @@ func rsyncDaemon(b *testing.B, folder string) string {
 		b.Fatal(err)
 	}
 	return "rsync://127.0.0.1:" + port + "/m/"
+}
+
+// goroot returns the folder of the Go distribution.
+func goroot(b *testing.B) string {
+	output, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(string(output))
 }

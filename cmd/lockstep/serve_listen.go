@@ -306,7 +306,7 @@ func serveStdio(ctx context.Context, v serving) error {
 	ctx, stopped := untilSignal(ctx)
 	defer stopped()
 	conn, hello, helloErr := greetStdio()
-	defer conn.Close()
+	defer func() { conn.Close() }() // there is one whatever the greeting was
 	folder := v.folder
 	if hello != nil && helloErr == nil && folder == "" {
 		folder = string(hello.Folder)

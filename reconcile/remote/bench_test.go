@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"fmt"
+	"go/build"
 	"path/filepath"
 	"testing"
 
@@ -31,6 +32,15 @@ func BenchmarkFirst(b *testing.B) {
 	source := b.TempDir()
 	write(b, filepath.Join(source, "big"), bytesOf(1, size))
 	b.SetBytes(size)
+	for b.Loop() {
+		p := newPlace(b, filepath.Join(b.TempDir(), "replica"))
+		mirrorOnce(b, source, p.open(client.Options{}))
+	}
+}
+
+// BenchmarkTree is the first push of a real source tree.
+func BenchmarkTree(b *testing.B) {
+	source := filepath.Join(build.Default.GOROOT, "src")
 	for b.Loop() {
 		p := newPlace(b, filepath.Join(b.TempDir(), "replica"))
 		mirrorOnce(b, source, p.open(client.Options{}))

@@ -97,7 +97,7 @@ func (c *comparison) contents(i int) {
 func (c *comparison) match(source tree.Content, file *at.File, size int64) (bool, tree.Digest, error) {
 	m := match{ctx: c.ctx, source: source, replica: file, size: size, hash: true, read: c.s.Read}
 	equal, digest, err := m.run()
-	c.out.Bytes += m.bytes
+	c.out.Bytes += m.bytes.Load()
 	return equal, digest, err
 }
 

@@ -88,6 +88,14 @@ func (h *ContentHash) Zeros(n int64) {
 	}
 }
 
+// Block takes a block of which the BLAKE3 hash is known: n bytes, which are
+// [ContentBlock] of them for all but the last. What was taken before must have
+// ended with a block.
+func (h *ContentHash) Block(hash Digest, n int) { h.add(hash, n) }
+
+// HashBlock returns what [ContentHash.Block] takes for a block.
+func HashBlock(block []byte) Digest { return blake3.Sum256(block) }
+
 // Sum returns the digest of what was taken; nothing can be taken after it
 // until [ContentHash.Reset].
 func (h *ContentHash) Sum() Digest {

@@ -141,7 +141,8 @@ var methods = map[string]tree.Method{"content": tree.ByContent, "cached": tree.B
 var durabilities = map[string]local.Durability{"none": local.NeverSync, "auto": local.Auto, "always": local.Always}
 
 func (s *settings) readWorkers(c *cli.Context) error {
-	s.workers = min(max(runtime.NumCPU(), 2), 16)
+	// One more than processors: of large files, at most all but one worker.
+	s.workers = min(runtime.NumCPU()+1, 16)
 	if s.address != nil {
 		s.workers = max(s.workers, remoteWorkers)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,17 @@ import (
 // remoteWorkers work at once for a replica on another machine, unless told
 // otherwise: most of the time they wait for answers.
 const remoteWorkers = 8
+
+// remoteMemory is from how much memory on either side of a connection collects
+// garbage more often: what is under way is a few megabytes for each call.
+const remoteMemory = 64 << 20
+
+// limitMemory holds that, unless somebody has chosen otherwise.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(remoteMemory)
+	}
+}
 
 // The variables that say how ssh and the server are started. They are no
 // flags: who needs them needs them for every mirror to that host.
@@ -92,6 +104,7 @@ func openReplica(ctx context.Context, s settings, p pair, o local.ReplicaOptions
 		}
 		return &replica{Replica: r, created: r.Created()}, nil
 	}
+	limitMemory()
 	dial, err := dialer(*s.address)
 	if err != nil {
 		return nil, err

@@ -79,6 +79,7 @@ func serveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			limitMemory()
 			if v.stdio {
 				return serveStdio(c.Context, v)
 			}

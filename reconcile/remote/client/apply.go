@@ -36,6 +36,7 @@ func (r *Replica) Apply(ctx context.Context, actions []tree.Action) []tree.Outco
 // sending is one call of Apply on the wire.
 type sending struct {
 	r        *Replica
+	l        *link
 	ctx      context.Context
 	stream   grpc.BidiStreamingClient[wire.ApplyRequest, wire.ApplyReply]
 	actions  []tree.Action
@@ -81,6 +82,7 @@ func (r *Replica) apply(ctx context.Context, actions []tree.Action) []tree.Outco
 // run makes the call. The stream outlives ctx for as long as the server needs
 // to clear up.
 func (s *sending) run(l *link) error {
+	s.l = l
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.ctx))
 	defer cancel()
 	stop := context.AfterFunc(s.ctx, func() {

@@ -186,6 +186,7 @@ func (r *Replica) Run(ctx context.Context) {
 
 // watch returns when the link is gone or ctx ends.
 func (r *Replica) watch(ctx context.Context, l *link) {
+	l.measure(ctx)
 	pause := time.NewTimer(checkEvery)
 	defer pause.Stop()
 	for {

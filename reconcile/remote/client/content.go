@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -29,13 +30,24 @@ const (
 
 // offered is a chunk whose bytes are kept until the server has answered.
 type offered struct {
-	data  *[]byte
-	n     int
-	named bool
+	data   []byte
+	pooled *[]byte // whose room data is, if not its own
+	named  bool
 }
 
-// buffers are the bytes of chunks, at most of the largest one.
+// buffers are the bytes of chunks that come near to filling one; smaller ones
+// would keep more room than the window counts.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, chunk.Whole); return &b }}
+
+// keep copies the bytes of a chunk.
+func keep(data []byte) *offered {
+	if len(data) < chunk.Whole/2 {
+		return &offered{data: bytes.Clone(data)}
+	}
+	room := buffers.Get().(*[]byte)
+	*room = append((*room)[:0], data...)
+	return &offered{data: *room, pooled: room}
+}
 
 // content offers the content of action i. Its error ends the call; what is
 // wrong with the content alone is noted in the outcome.
@@ -118,8 +130,7 @@ func (c *cutting) piece(p chunk.Piece) error {
 	if p.Data == nil {
 		c.hash.Zeros(p.Length)
 	} else {
-		o := &offered{data: buffers.Get().(*[]byte), n: len(p.Data)}
-		*o.data = append((*o.data)[:0], p.Data...)
+		o := keep(p.Data)
 		if o.named = c.size >= chunk.Least; o.named {
 			m.Digest = c.name(p)
 		} else {
@@ -206,11 +217,13 @@ func (s *sending) pump(limit int64) error {
 			}
 		}
 		s.queue = s.queue[1:]
-		s.queued -= int64(first.n)
+		s.queued -= int64(len(first.data))
 		if need {
-			s.packet = append(s.packet, *first.data...)
+			s.packet = append(s.packet, first.data...)
 		}
-		buffers.Put(first.data)
+		if first.pooled != nil {
+			buffers.Put(first.pooled)
+		}
 		if len(s.packet) >= packetSize {
 			if err := s.flushPacket(); err != nil {
 				return err
@@ -267,6 +280,9 @@ func (s *sending) flushPacket() error {
 }
 
 func (s *sending) pack(part []byte) *wire.ApplyRequest {
+	if s.l.near.Load() {
+		return &wire.ApplyRequest{Data: part}
+	}
 	if s.skip > 0 {
 		s.skip--
 		return &wire.ApplyRequest{Data: part}

@@ -137,7 +137,9 @@ func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error
 	if err != nil {
 		return nil, nil, err
 	}
-	f := &server.Folder{Replica: replica, Identity: fmt.Append(nil, replica.ID().Dev, replica.ID().Ino)}
+	// The number of the device changes from one start of a machine to the
+	// next; that of the folder is another one when nothing is mounted there.
+	f := &server.Folder{Replica: replica, Identity: fmt.Append(nil, replica.ID().Ino)}
 	reader, err := local.OpenSource(resolved)
 	if errors.Is(err, fs.ErrNotExist) && readOnly {
 		return f, func() { replica.Close() }, nil // what is missing reads as empty

@@ -1,5 +1,5 @@
 // Package remote keeps a replica on another machine: room client writes it as
-// any other [tree.Replica], room server offers a folder there, and room wire is
+// any other tree.Replica, room server offers a folder there, and room wire is
 // what they say to each other. Rooms chunk, identity, reach and confine serve
 // these.
 //
@@ -17,5 +17,3 @@
 // are offered by the names of their chunks; what the server has anywhere, or
 // has received before a connection broke, is not sent.
 package remote
-
-import _ "lockstep/reconcile/tree" // for the comments

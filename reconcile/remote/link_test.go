@@ -62,7 +62,7 @@ func newPlace(t testing.TB, root string) *place {
 	id := replica.ID()
 	p.folder = &server.Folder{
 		Replica: unflushed{replica}, Reader: reader, Index: index, Spool: spool,
-		Identity: fmt.Append(nil, id.Dev, id.Ino), Software: "test",
+		Identity: fmt.Append(nil, id.Dev, id.Ino),
 	}
 	p.server = server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
 		return p.folder, func() {}, nil

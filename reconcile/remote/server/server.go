@@ -40,8 +40,6 @@ type Folder struct {
 	// Index and Spool may be nil: then more is sent.
 	Index *chunk.Index
 	Spool *chunk.Spool
-	// Software is shown to the client.
-	Software string
 }
 
 // Request is what a client asks for in its greeting.

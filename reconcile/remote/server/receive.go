@@ -1,0 +1,287 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/zeebo/blake3"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// begin returns the content that a step is about.
+func (b *batch) begin(step *wire.Step) (*arriving, error) {
+	if uint64(step.Index) >= uint64(len(b.contents)) || b.contents[step.Index] == nil {
+		return nil, fmt.Errorf("action %d has no content", step.Index)
+	}
+	index := int(step.Index)
+	c := b.contents[index]
+	if index == b.current {
+		if c.complete || step.Entry != nil {
+			return nil, errors.New("more of a content that is complete")
+		}
+		return c, nil
+	}
+	if index < b.current || b.current >= 0 && !b.contents[b.current].complete {
+		return nil, errors.New("contents come out of turn")
+	}
+	if step.Entry == nil && step.Error == nil {
+		return nil, errors.New("a content that does not say what it is")
+	}
+	b.current, b.inPlace = index, 0
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if step.Entry != nil {
+		entry, err := wire.ToEntry(step.Entry)
+		if err != nil {
+			return nil, err
+		}
+		if entry.Kind != tree.File {
+			return nil, fmt.Errorf("content of a %v", entry.Kind)
+		}
+		c.entry, c.begun = entry, true
+	}
+	b.changed.Broadcast()
+	return c, nil
+}
+
+// chunk takes the next stretch of a content. It reports whether it is named,
+// and then whether its data is needed.
+func (b *batch) chunk(c *arriving, m *wire.Chunk) (named, needed bool, err error) {
+	s := segment{start: c.known, length: m.Length, hole: m.Hole, named: len(m.Digest) > 0}
+	switch {
+	case m.Length <= 0 || m.Length > c.entry.Size-c.known:
+		return false, false, fmt.Errorf("chunk of %d bytes", m.Length)
+	case int64(len(c.segments)) >= min(maxSegments, leastSegments+c.entry.Size/page):
+		return false, false, fmt.Errorf("more than %d chunks", len(c.segments))
+	case m.Hole && s.named || s.named && len(m.Digest) != len(s.name):
+		return false, false, errors.New("chunk with a wrong name")
+	case !m.Hole && !s.named && m.Length > maxUnnamed || s.named && m.Length > wire.MaxChunk:
+		return false, false, fmt.Errorf("chunk of %d bytes", m.Length)
+	}
+	if s.named {
+		s.name = wire.ChunkID(m.Digest)
+		b.find(c, &s)
+	}
+	s.ready = s.ready || s.hole
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.closed || b.over {
+		s.bytes = nil
+	}
+	c.buffered += int64(len(s.bytes))
+	b.buffered += int64(len(s.bytes))
+	c.segments = append(c.segments, s)
+	c.known += s.length
+	if !s.ready {
+		b.awaiting = append(b.awaiting, place{c, len(c.segments) - 1})
+	}
+	b.changed.Broadcast()
+	return s.named, !s.ready, nil
+}
+
+// find looks for a chunk in the spool, at the same place of the file's old
+// version, and where the index last saw it. What is found is held against its
+// name; a small content keeps the bytes.
+func (b *batch) find(c *arriving, s *segment) {
+	var buf []byte // only for what may be it
+	is := func(r io.ReaderAt, offset int64) bool {
+		if buf == nil {
+			buf = b.scratch(c, s.length)
+		}
+		return readFull(r, buf, offset) == nil && wire.ChunkIDOf(blake3.Sum256(buf)) == s.name
+	}
+	found := func(r io.ReaderAt, offset int64) {
+		if c.entry.Size <= inMemory && b.crowded() {
+			return // sent, it waits for its turn
+		}
+		s.ready, s.from, s.offset = true, r, offset
+		if c.entry.Size <= inMemory {
+			s.bytes, s.from = buf, nil
+		}
+	}
+	f := b.x.folder
+	if f.Spool != nil {
+		if spooled, offset, ok := f.Spool.Find(s.name, s.length); ok {
+			c.sources = append(c.sources, spooled)
+			if is(spooled, offset) {
+				found(spooled, offset)
+				return
+			}
+		}
+	}
+	a := b.actions[c.index]
+	if a.Kind == tree.Update && b.inPlace < 4 {
+		b.inPlace++
+		if old, err := b.source(c, a.Path); err == nil && is(old, s.start) {
+			b.inPlace = 0
+			found(old, s.start)
+			return
+		}
+	}
+	if place, ok := f.Index.Find(s.name); ok {
+		if other, err := b.source(c, place.Path); err == nil && is(other, place.Offset) {
+			found(other, place.Offset)
+		}
+	}
+}
+
+// scratch returns room for a chunk: a small content keeps it, for a large one
+// it is good until the next chunk.
+func (b *batch) scratch(c *arriving, length int64) []byte {
+	if c.entry.Size <= inMemory || c.unspooled() {
+		return make([]byte, length)
+	}
+	if b.reused == nil {
+		b.reused = make([]byte, wire.MaxChunk)
+	}
+	return b.reused[:length]
+}
+
+// unspooled reports whether the content stays in memory for want of a spool.
+func (c *arriving) unspooled() bool { return c.b.x.folder.Spool == nil }
+
+// source opens a file of the replica to take chunks from. Where all handles
+// are taken by small contents, which have what they need, they are given up.
+func (b *batch) source(c *arriving, path tree.Path) (tree.Content, error) {
+	content, err := b.handles.get(path)
+	if errors.Is(err, errManyHandles) && c.entry.Size <= inMemory && !b.holdsHandles() {
+		b.handles.drop()
+		content, err = b.handles.get(path)
+	}
+	return content, err
+}
+
+// holdsHandles reports whether a content reads from files of the replica.
+func (b *batch) holdsHandles() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.contents {
+		if c != nil && c.begun && !c.closed && c.entry.Size > inMemory {
+			return true
+		}
+	}
+	return false
+}
+
+// end takes the last word on a content.
+func (b *batch) end(c *arriving, step *wire.Step) error {
+	digest, err := wire.ToDigest(step.Digest)
+	if err != nil {
+		return err
+	}
+	cause := wire.ToError(step.Error)
+	if cause == nil && c.known != c.entry.Size {
+		return fmt.Errorf("a content of %d bytes with chunks for %d", c.entry.Size, c.known)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.complete, c.digest = true, digest
+	if c.err == nil {
+		c.err = cause
+	}
+	b.changed.Broadcast()
+	return nil
+}
+
+// data takes bytes of the chunks that are awaited.
+func (b *batch) data(data []byte, length uint32) error {
+	if length > 0 {
+		if length > wire.MaxMessage {
+			return fmt.Errorf("%d bytes compressed in one message", length)
+		}
+		raw, err := b.x.decoder.DecodeAll(data, make([]byte, 0, length))
+		if err != nil {
+			return err
+		}
+		if len(raw) != int(length) {
+			return fmt.Errorf("%d bytes came out of what should be %d", len(raw), length)
+		}
+		data = raw
+	}
+	for len(data) > 0 {
+		if len(b.awaiting) == 0 {
+			return errors.New("more than was needed")
+		}
+		first := b.awaiting[0]
+		b.mu.Lock()
+		want := int(first.c.segments[first.segment].length)
+		b.mu.Unlock()
+		if b.partial == nil {
+			if first.c.entry.Size <= inMemory || first.c.unspooled() {
+				b.partial = make([]byte, 0, want)
+			} else {
+				b.partial = slices.Grow(b.spare[:0], want)
+			}
+		}
+		n := min(want-len(b.partial), len(data))
+		b.partial = append(b.partial, data[:n]...)
+		data = data[n:]
+		if len(b.partial) == want {
+			b.arrived(first, b.partial)
+			if first.c.entry.Size > inMemory && !first.c.unspooled() {
+				b.spare = b.partial // it is in the spool
+			}
+			b.awaiting, b.partial = b.awaiting[1:], nil
+		}
+	}
+	return nil
+}
+
+// arrived puts a chunk where it was awaited, and waits while too much waits
+// to be read. What is read next never waits: contents come in order.
+func (b *batch) arrived(p place, data []byte) {
+	c := p.c
+	large := c.entry.Size > inMemory && b.x.folder.Spool != nil
+	var offset int64
+	var err error
+	if large && !c.dropped() {
+		if c.spool == nil {
+			c.spool, err = b.x.folder.Spool.Begin()
+		}
+		if err == nil {
+			offset, err = c.spool.Append(c.segments[p.segment].name, data)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &c.segments[p.segment]
+	switch {
+	case err != nil:
+		c.err = err
+	case large:
+		s.from, s.offset = c.spool, offset
+	case !c.closed && !b.over:
+		s.bytes = data
+		c.buffered += int64(len(data))
+		b.buffered += int64(len(data))
+	}
+	s.ready = true
+	b.changed.Broadcast()
+	b.await(c.index)
+}
+
+// await waits while too much waits to be read before the content of action
+// index. The caller holds b.mu.
+func (b *batch) await(index int) {
+	for b.buffered > maxBuffered && index > b.opened && !b.over && b.failed == nil && b.ctx.Err() == nil {
+		b.changed.Wait()
+	}
+}
+
+// crowded reports whether nothing more should be found for contents in memory.
+func (b *batch) crowded() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffered > 2*maxBuffered
+}
+
+// dropped reports whether nobody will read the content any more.
+func (c *arriving) dropped() bool {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	return c.closed || c.b.over || c.err != nil
+}

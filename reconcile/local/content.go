@@ -14,6 +14,10 @@ type content struct {
 	f      *at.File
 	folder tree.Path
 	entry  tree.Entry
+	// unstated: the file has content although it says that it is empty, as
+	// files that a kernel makes up do; entry has the size that it was found to
+	// have.
+	unstated bool
 }
 
 func (c *content) path() tree.Path { return c.folder.Join(c.entry.Name) }
@@ -44,11 +48,39 @@ func (f *sourceFolder) Open(name string) (tree.Content, error) {
 		e.Name = name
 		e.Xattrs, err = file.Xattrs()
 	}
+	c := &content{f: file, folder: f.path, entry: e}
+	if err == nil && e.Size == 0 {
+		err = c.measure()
+	}
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("open %q: %w", f.path.Join(name), err)
 	}
-	return &content{f: file, folder: f.path, entry: e}, nil
+	return c, nil
+}
+
+// measure reads a file that says it is empty to its end. For one that is, that
+// is one pread.
+func (c *content) measure() error {
+	var first [1]byte
+	if n, err := c.f.ReadAt(first[:], 0); n == 0 {
+		if err == io.EOF {
+			err = nil
+		}
+		return err
+	}
+	buffer := buffers.Get().(*[piece]byte)
+	defer buffers.Put(buffer)
+	for c.unstated = true; ; {
+		n, err := c.f.ReadAt(buffer[:], c.entry.Size)
+		c.entry.Size += int64(n)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (c *content) Entry() tree.Entry { return c.entry }
@@ -62,6 +94,12 @@ func (c *content) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 func (c *content) Data(offset int64) (start, end int64, err error) {
+	if c.unstated {
+		if offset >= c.entry.Size {
+			return 0, 0, io.EOF
+		}
+		return offset, c.entry.Size, nil
+	}
 	start, end, err = c.f.Data(offset)
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("read %q: %w", c.path(), err)
@@ -76,6 +114,9 @@ func (c *content) Changed() error {
 	now, err := c.f.Entry()
 	if err != nil {
 		return fmt.Errorf("look at %q: %w", c.path(), err)
+	}
+	if c.unstated {
+		now.Size += c.entry.Size // it still says 0, or it has changed
 	}
 	if !now.Same(c.entry) {
 		return fmt.Errorf("read %q: %w", c.path(), tree.ErrChanged)

@@ -73,6 +73,10 @@ type guard struct {
 	// then something directly in the root was reported by a watch, or may
 	// have been.
 	seenFull, sawChange, emptyNow bool
+	// top has names of the root as it was last listed with a name that was
+	// known before; strange: now it has none of them, and nobody saw that.
+	top     map[string]struct{}
+	strange bool
 	// entries of the replica after the last pass; burst counts removals that
 	// events asked for until lastRemoval is burstGap ago.
 	entries     int64
@@ -99,6 +103,7 @@ var remedies = map[HoldReason]string{
 	SourceUnread:    "removals go on by themselves once it can be read",
 	SourceReplaced:  "bring the first folder back, or restart lockstep to accept the one that is there now",
 	SourceEmpty:     "if the source is meant to be empty, restart with --allow-empty-source",
+	SourceStrange:   "unlock the source, or restart lockstep to accept the new names",
 	MountGone:       "mount it again, or restart lockstep to accept that it is gone",
 	TooManyRemovals: "if they are meant, restart with a higher --max-delete",
 }
@@ -182,11 +187,40 @@ func (g *guard) listed(folder tree.Path, entries []tree.Entry) change {
 		return change{}
 	}
 	g.emptyNow = len(entries) == 0
-	if !g.emptyNow {
-		g.seenFull, g.sawChange = true, false
-		return g.release(SourceEmpty)
+	if g.emptyNow {
+		return change{}
 	}
-	return change{}
+	g.strange = g.isStrange(entries)
+	g.seenFull, g.sawChange = true, false
+	c := g.release(SourceEmpty)
+	if !g.strange {
+		c.add(g.release(SourceStrange))
+		g.top = make(map[string]struct{})
+		for _, e := range entries[:min(len(entries), mostTop)] {
+			g.top[e.Name] = struct{}{}
+		}
+	}
+	return c
+}
+
+// Of the names in the root, leastTop make it telling that all are gone at
+// once, and mostTop are remembered.
+const (
+	leastTop = 3
+	mostTop  = 1000
+)
+
+// isStrange reports whether nothing is left of the names that the root had,
+// though no watch told of any change there: so an encrypted folder looks when
+// it is locked.
+func (g *guard) isStrange(entries []tree.Entry) bool {
+	if len(g.top) < leastTop || g.sawChange {
+		return false
+	}
+	return !slices.ContainsFunc(entries, func(e tree.Entry) bool {
+		_, known := g.top[e.Name]
+		return known
+	})
 }
 
 // mountsNear returns the mounts of the source that were seen at, above or
@@ -245,6 +279,8 @@ func (g *guard) allow(r removal) (bool, change) {
 		return false, g.hold(MountGone, r.path, 1)
 	case r.cause != ByWatch && g.emptyNow && !g.allowEmpty && !(g.seenFull && g.sawChange):
 		return false, g.hold(SourceEmpty, tree.Root, 1)
+	case r.cause != ByWatch && g.strange:
+		return false, g.hold(SourceStrange, tree.Root, 1)
 	case !g.limit.set || r.counted:
 		return true, change{}
 	}
@@ -285,7 +321,7 @@ func (g *guard) holds() []Hold {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var all []Hold
-	for _, reason := range slices.Concat(rootReasons, []HoldReason{SourceEmpty, MountGone, TooManyRemovals}) {
+	for _, reason := range slices.Concat(rootReasons, []HoldReason{SourceEmpty, SourceStrange, MountGone, TooManyRemovals}) {
 		if h := g.held[reason]; h != nil {
 			all = append(all, *h)
 		}

@@ -111,6 +111,7 @@ const (
 	SourceUnread    HoldReason = "source cannot be read for now"
 	SourceReplaced  HoldReason = "source is another folder than at the start"
 	SourceEmpty     HoldReason = "source is empty and nobody saw it being emptied"
+	SourceStrange   HoldReason = "every name at the top of the source changed and nobody saw it"
 	MountGone       HoldReason = "a file system inside the source is no longer mounted"
 	TooManyRemovals HoldReason = "more removals than --max-delete allows"
 )

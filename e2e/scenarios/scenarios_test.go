@@ -44,9 +44,7 @@ var unshown = map[string]string{
 	"N10": "as N8: no file system here normalises names",
 	"N11": "as N8: every file system here takes every name, but for length (S11)",
 	"N12": "a backslash parts names on Windows only",
-	"C16": "files of the kernel lie in /proc and /sys, which are refused (T22); one that is bound into the source is taken by its size",
 	"L11": "junctions and reparse points are Windows'",
-	"G10": "left out: no folder is guessed to be locked by the look of its names; --max-delete and the empty source's guard stand in",
 	"G12": "a replica on another machine: with section X",
 }
 

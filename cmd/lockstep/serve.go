@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"google.golang.org/protobuf/proto"
@@ -133,7 +134,7 @@ func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error
 	if err != nil {
 		return nil, nil, err
 	}
-	replica, err := local.OpenReplica(resolved, local.ReplicaOptions{Durability: v.s.durability, ReadOnly: readOnly})
+	replica, err := v.openReplica(resolved, readOnly)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,6 +162,21 @@ func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error
 		reader.Close()
 		replica.Close()
 	}, nil
+}
+
+// unlockWithin is how long the server of a client that has gone may take to
+// end what it began. Through ssh each connection has a server of its own.
+const unlockWithin = 3 * time.Second
+
+func (v serving) openReplica(path string, readOnly bool) (*local.Replica, error) {
+	deadline := time.Now().Add(unlockWithin)
+	for {
+		r, err := local.OpenReplica(path, local.ReplicaOptions{Durability: v.s.durability, ReadOnly: readOnly})
+		if !v.stdio || !errors.Is(err, local.ErrLocked) || time.Now().After(deadline) {
+			return r, err
+		}
+		time.Sleep(unlockWithin / 30)
+	}
 }
 
 // The variables by which a process that was started anew knows what has been

@@ -196,6 +196,16 @@ func TestServerDies(t *testing.T) {
 	if n := count(t, p, "replica_lost"); n > 4 {
 		t.Errorf("the loss was told %d times", n)
 	}
+	// The client is killed in the middle, and another one takes over.
+	for i := range 20 {
+		write(t, filepath.Join(source, "big", string(rune('a'+i))), "short")
+		write(t, filepath.Join(source, "more", string(rune('a'+i))), big[i:])
+	}
+	p.Kill()
+	if code, said := client.once(nil, source, url); code != 0 {
+		t.Errorf("exit %d: %s", code, said)
+	}
+	equal(t, source, replica)
 }
 
 // TestFullDisk (X23): a server that is full says so, and goes on when it is not.

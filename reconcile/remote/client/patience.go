@@ -14,9 +14,13 @@ import (
 // OpenPatiently is [Open] that tries again until a server is there. It returns
 // an error when trying again would not help, or ctx ends.
 func OpenPatiently(ctx context.Context, o Options) (*Replica, error) {
+	began := time.Now()
 	pause := firstRetry
 	for attempt := 1; ; attempt++ {
 		r, err := Open(ctx, o)
+		if err == nil && attempt > 1 && o.Observer != nil {
+			o.Observer.Found(time.Since(began))
+		}
 		if err == nil || ctx.Err() != nil || IsFinal(err) {
 			return r, err
 		}

@@ -27,6 +27,9 @@ const (
 	// takeOverWithin is how long a client that comes back waits for its own
 	// earlier session to end.
 	takeOverWithin = 8 * time.Second
+	// leaveWithin is how long another client waits for the end of a session to
+	// show.
+	leaveWithin = 300 * time.Millisecond
 )
 
 // Folder is what is offered: one folder, opened twice.
@@ -112,7 +115,7 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, who string, hello *wi
 	}
 	x := &session{
 		server: s, conn: conn, who: who, instance: hello.Instance, readOnly: hello.ReadOnly,
-		since: time.Now(), ended: make(chan struct{}),
+		since: time.Now(), ended: make(chan struct{}), leaving: make(chan struct{}),
 	}
 	defer close(x.ended)
 	err := helloErr
@@ -155,7 +158,8 @@ func (s *Server) refuse(x *session, cause error) error {
 
 // take gives the folder to x. A client that comes back, maybe from another
 // address, ends its own earlier session, whose end may not have been noticed
-// here. It is known by what it drew at random and nobody else was told.
+// here; it is known by what it drew at random and nobody else was told. A
+// session whose client has gone is waited for while it ends what it began.
 func (s *Server) take(x *session) error {
 	deadline := time.NewTimer(takeOverWithin)
 	defer deadline.Stop()
@@ -169,16 +173,34 @@ func (s *Server) take(x *session) error {
 		if holder == nil {
 			return nil
 		}
-		busy := fmt.Errorf("%w: %s, since %s", wire.ErrBusy, holder.who, holder.since.Format(time.DateTime))
-		if len(x.instance) == 0 || !bytes.Equal(holder.instance, x.instance) {
-			return busy
+		if len(x.instance) > 0 && bytes.Equal(holder.instance, x.instance) {
+			holder.conn.Close()
+		} else if !holder.isLeaving() {
+			return holder.busy()
 		}
-		holder.conn.Close()
 		select {
 		case <-holder.ended:
 		case <-deadline.C:
-			return busy
+			return holder.busy()
 		}
+	}
+}
+
+// busy says who has the folder.
+func (x *session) busy() error {
+	return fmt.Errorf("%w: %s, since %s", wire.ErrBusy, x.who, x.since.Format(time.DateTime))
+}
+
+// isLeaving reports whether the client has gone, as far as that shows within a
+// moment: its end and the next client may arrive together.
+func (x *session) isLeaving() bool {
+	select {
+	case <-x.leaving:
+		return true
+	case <-x.ended:
+		return true
+	case <-time.After(leaveWithin):
+		return false
 	}
 }
 

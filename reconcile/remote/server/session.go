@@ -45,7 +45,8 @@ type session struct {
 	instance []byte
 	readOnly bool
 	since    time.Time
-	ended    chan struct{}
+	leaving  chan struct{} // closed when the connection is gone
+	ended    chan struct{} // closed when nothing runs any more
 	folder   *Folder
 	guard    *guard
 	decoder  *zstd.Decoder
@@ -84,6 +85,7 @@ func (x *session) run(ctx context.Context) error {
 	serving := make(chan error, 1)
 	go func() { serving <- g.Serve(only) }() // ends when the connection does, which Stop makes sure of
 	<-only.gone
+	close(x.leaving)
 	g.Stop()
 	<-serving
 	if ctx.Err() != nil {

@@ -26,7 +26,7 @@ const (
 
 // Bounds of what a client may have under way.
 const (
-	maxCalls      = 256
+	maxCalls      = 64
 	streamWindow  = 4 << 20
 	sessionWindow = 8 << 20
 	maxHeaders    = 16 << 10

@@ -16,7 +16,7 @@ import (
 const (
 	// maxOutstanding is how many differences may wait for the workers before
 	// comparing waits for them: the memory of a first copy.
-	maxOutstanding = 8 * maxBatch
+	maxOutstanding = 4 * maxBatch
 	// maxRemovals is how many removals a pass keeps back until everything
 	// was compared, so that renames can be told from them.
 	maxRemovals = 1 << 16

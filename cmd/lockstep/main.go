@@ -34,6 +34,7 @@ const verifyName = "verify"
 func main() {
 	logging.SurviveClosedConsole()
 	unsetEmpty()
+	heedMemoryLimit()
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 

@@ -1,0 +1,97 @@
+package reconcile
+
+import (
+	"time"
+
+	"lockstep/reconcile/tree"
+)
+
+// Cause says why a path is looked at. Of two causes the smaller one counts.
+type Cause uint8
+
+// The causes. A path that a watch reported may be removed at once; what a
+// poll or a pass found missing has to get past the guard first.
+const (
+	// ByWatch: the operating system told of the path.
+	ByWatch Cause = iota
+	// ByPoll: a metadata walk over folders without a watch found it.
+	ByPoll
+	// ByPass: a pass found it different.
+	ByPass
+)
+
+// String returns the word that logs use for c.
+func (c Cause) String() string {
+	if c == ByPass {
+		return "pass"
+	}
+	return "event"
+}
+
+// dirt is why and how a path is to be looked at. Merging two never loses a
+// wish of either.
+type dirt struct {
+	cause Cause
+	// fresh asks for a new inode in the replica even if the bytes are equal.
+	fresh bool
+	// kept: a pass keeps the path back, to remove it later.
+	kept bool
+	// counted: a pass has held the removal against the limit already.
+	counted bool
+	// hint, if not nil, is the file that a pass has just listed in the source
+	// and not found in the replica: looking again before the copy tells
+	// nothing that the copy does not notice.
+	hint *tree.Entry
+	// deep asks to compare what is in the folder too; pass, if not nil, waits
+	// for what that finds.
+	deep bool
+	pass *pass
+	// done are told what became of the path, once each.
+	done []func(verdict)
+}
+
+func (d *dirt) merge(e dirt) {
+	d.hint = nil
+	d.cause = min(d.cause, e.cause)
+	d.fresh = d.fresh || e.fresh
+	d.kept = d.kept && e.kept
+	d.counted = d.counted || e.counted
+	d.deep = d.deep || e.deep
+	if e.pass != nil {
+		d.pass = e.pass
+	}
+	d.done = append(d.done, e.done...)
+}
+
+// item is a dirty path in the queue. While it runs, it belongs to the worker
+// that took it; else to the queue.
+type item struct {
+	path tree.Path
+	dirt
+	// big: a large file, of which only some may run at once.
+	big bool
+	// attempt counts looks that did not settle the path; since is when the
+	// first of them was.
+	attempt int
+	since   time.Time
+	// gone: an earlier look found the source's entry gone, and the replica's
+	// with this mark.
+	gone bool
+	mark signature
+
+	// Guarded by queue.mu.
+	state itemState
+	due   time.Time // when delayed
+	index int       // in the heap, when delayed
+	again *dirt     // what came in while it ran
+}
+
+type itemState uint8
+
+const (
+	isReady itemState = iota
+	isDelayed
+	isParked
+	isCrowded // waits for a place among the big ones
+	isRunning
+)

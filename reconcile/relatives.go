@@ -1,0 +1,90 @@
+package reconcile
+
+import "lockstep/reconcile/tree"
+
+// park puts it aside when something is in its way.
+func (q *queue) park(it *item) bool {
+	blocker, blocked := q.blocker(it.path)
+	if blocked {
+		it.state = isParked
+		q.parked[blocker] = append(q.parked[blocker], it)
+	}
+	return blocked
+}
+
+// blocker returns the path that has to end before path may run, path itself
+// for all that is below it: one above or below that runs, or one above that
+// has its turn next, for else there might always be something running below
+// that. But nothing waits for a folder that waits for a big file.
+func (q *queue) blocker(path tree.Path) (tree.Path, bool) {
+	if q.below[path] > 0 {
+		return path, true
+	}
+	for p := path; p != tree.Root; {
+		p = p.Parent()
+		above, ok := q.items[p]
+		if ok && (above.state == isRunning || above.state == isParked && q.bigRunning == 0) {
+			return p, true
+		}
+	}
+	return "", false
+}
+
+// relativeRuns reports whether a path above or below runs.
+func (q *queue) relativeRuns(path tree.Path) bool {
+	if q.below[path] > 0 {
+		return true
+	}
+	for p := path; p != tree.Root; {
+		p = p.Parent()
+		if above, ok := q.items[p]; ok && above.state == isRunning {
+			return true
+		}
+	}
+	return false
+}
+
+func (q *queue) start(it *item) {
+	it.state = isRunning
+	q.running++
+	if it.big {
+		q.bigRunning++
+	}
+	for p := it.path; p != tree.Root; {
+		p = p.Parent()
+		q.below[p]++
+	}
+}
+
+// finish undoes start and wakes what waited for it.
+func (q *queue) finish(it *item) {
+	q.running--
+	if it.big {
+		q.bigRunning--
+		if len(q.bigWaiting) > 0 {
+			q.makeReady(q.bigWaiting[0])
+			q.bigWaiting = q.bigWaiting[1:]
+		}
+	}
+	q.unpark(it.path)
+	for p := it.path; p != tree.Root; {
+		p = p.Parent()
+		if q.below[p]--; q.below[p] == 0 {
+			delete(q.below, p)
+			q.unpark(p)
+		}
+	}
+}
+
+func (q *queue) unpark(path tree.Path) {
+	waiting, ok := q.parked[path]
+	if !ok {
+		return
+	}
+	delete(q.parked, path)
+	for _, it := range waiting {
+		it.state = isReady
+	}
+	q.sooner = append(q.sooner, waiting...)
+	q.changed.Signal()
+}

@@ -170,6 +170,11 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.walk(ctx); err != nil {
 		return err
 	}
+	// What is missing comes first: it may be what is additional, under its
+	// new name.
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
 	if err := p.settleRemovals(ctx); err != nil {
 		return err
 	}

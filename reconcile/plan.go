@@ -113,52 +113,6 @@ func (b *batch) leafByReading(l *look) tree.Digest {
 	return b.m.leaf(c.Entry(), digest)
 }
 
-// renameInstead renames what was under another name in the replica, where
-// l looks like it under its new one. It guesses: both names are looked at
-// again. It reports whether l is dealt with.
-func (b *batch) renameInstead(ctx context.Context, l *look) bool {
-	m := b.m
-	mark := signatureOf(l.want)
-	if l.have.Kind != tree.Absent || l.attempt > 0 || !mark.telling() {
-		return false
-	}
-	from, ok := m.gone.take(mark, l.path.Name())
-	if !ok {
-		return false
-	}
-	old := m.queue.claim(from)
-	if old == nil {
-		return false
-	}
-	old.gone = false
-	giveBack := func() { m.queue.delay(old, 0) }
-	if old.kept {
-		giveBack = func() { m.queue.settle(old, verdict{}) }
-	}
-	defer giveBack()
-	if !b.stillFits(ctx, from, mark) {
-		return false
-	}
-	action := tree.Action{Kind: tree.Rename, Path: l.path, From: from, Want: l.src}
-	began := time.Now()
-	o := m.replica.Apply(ctx, []tree.Action{action})[0]
-	if o.Err != nil {
-		return false
-	}
-	m.acted(action, o, l.cause, time.Since(began))
-	if l.want.Kind == tree.Folder {
-		m.queue.forgetHints(l.path)
-		if l.pass != nil {
-			l.pass.renamed(l.path)
-		}
-	}
-	b.parents[from.Parent()] = l.pass
-	l.attempt++
-	l.deep = l.want.Kind == tree.Folder // what came along may be out of date
-	m.queue.delay(l.item, 0)
-	return true
-}
-
 // descend compares what is in a folder that both sides have, one level deep:
 // of what is additional there, no event may tell. The folder may have come
 // under its name by a rename here, when what came along may be out of date;
@@ -200,20 +154,6 @@ func (m *Mirror) dirtyFor(p *pass, path tree.Path, d dirt) {
 		return
 	}
 	p.follow(path, d, nil, nil)
-}
-
-// stillFits looks at both sides of an old name once more. A file that has other
-// names in the replica would bring them along: it does not fit.
-func (b *batch) stillFits(ctx context.Context, from tree.Path, mark signature) bool {
-	_, err := lookAfresh(b.m.source, from)
-	if !isGone(err) {
-		return false
-	}
-	found := b.m.replica.Look(ctx, []tree.Path{from})[0]
-	if found.Entry.Kind == tree.File && found.Entry.Links > 1 {
-		return false
-	}
-	return found.Err == nil && signatureOf(found.Entry) == mark
 }
 
 // remove takes from the replica what the source does not have, if a fresh

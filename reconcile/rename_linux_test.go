@@ -3,7 +3,9 @@ package reconcile_test
 import (
 	"context"
 	"os"
+	"path"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,11 +71,46 @@ func TestRenames(t *testing.T) {
 			r := filled(t)
 			r.served(func(ctx context.Context) {
 				must(t, os.Rename(r.in(c.from), r.in(c.to)))
-				// A rename is a guess that the pass may miss, and then it copies.
+				// Between folders the pass may meet the new name first, and copy.
 				if report := r.pass(ctx); report.Drift == 0 || !report.Equal {
 					t.Errorf("report %+v", report)
 				}
+				if path.Dir(c.from) == path.Dir(c.to) {
+					r.did("metadata "+strings.TrimPrefix(path.Dir(c.from), "."), renamed(c.from, c.to))
+				}
 				r.wantEqual("after a rename")
+				r.wantProof(ctx)
+			})
+		})
+	}
+}
+
+// Folders that one tick of the clock made have the same signature as the
+// folders around them.
+func TestFoldersOfOneTickAreTold(t *testing.T) {
+	for _, how := range []string{"events", "pass"} {
+		t.Run("by "+how, func(t *testing.T) {
+			t.Parallel()
+			r := setUp(t, reconcile.Options{Patience: 200 * time.Millisecond})
+			r.write("a/sub/deep/1", "one", "a/sub/x", "1", "b/sub/2", "two", "c/3", "three")
+			must(t, os.MkdirAll(r.in("d/empty"), 0o755))
+			stamp := time.Unix(1e9, 5)
+			for _, folder := range []string{"a/sub/deep", "a/sub", "a", "b/sub", "b", "c", "d/empty", "d"} {
+				must(t, os.Chtimes(r.in(folder), stamp, stamp))
+			}
+			r.served(func(ctx context.Context) {
+				for _, name := range []string{"a", "b", "c", "d"} {
+					must(t, os.Rename(r.in(name), r.in("new-"+name)))
+				}
+				want := []string{renamed("a", "new-a"), renamed("b", "new-b"), renamed("c", "new-c"), renamed("d", "new-d")}
+				if how == "events" {
+					r.dirty(ctx, "d", "new-a/sub/deep", "new-a/sub", "new-b/sub", "new-d/empty", "new-a", "new-b", "new-c", "new-d", "c", "b", "a")
+				} else {
+					r.pass(ctx)
+					want = append(want, "metadata ")
+				}
+				r.did(want...)
+				r.wantEqual("after renames")
 				r.wantProof(ctx)
 			})
 		})

@@ -7,6 +7,9 @@ import (
 	"lockstep/reconcile/tree"
 )
 
+// maxCandidates is how many vanished paths of one signature are considered.
+const maxCandidates = 16
+
 // signature is what a file or folder keeps when it is renamed and seldom
 // shares with others. A match is a guess: what follows it compares.
 type signature struct {
@@ -47,26 +50,35 @@ func (v *vanished) put(s signature, path tree.Path) {
 }
 
 // drop forgets path; it is removed now, or came back.
-func (v *vanished) drop(s signature, path tree.Path) {
+func (v *vanished) drop(s signature, path tree.Path) { v.take(s, path) }
+
+// candidates returns the paths that s fits, at most a few, those of the same
+// name first.
+func (v *vanished) candidates(s signature, name string) []tree.Path {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if i := slices.Index(v.paths[s], path); i >= 0 {
-		v.cut(s, i)
+	var named, others []tree.Path
+	for _, path := range v.paths[s] {
+		switch {
+		case path.Name() == name && len(named) < maxCandidates:
+			named = append(named, path)
+		case len(others) < maxCandidates:
+			others = append(others, path)
+		}
 	}
+	named = append(named, others...)
+	return named[:min(len(named), maxCandidates)]
 }
 
-// take returns a path that s fits, preferring one of the same name.
-func (v *vanished) take(s signature, name string) (tree.Path, bool) {
+// take drops path, and reports whether it was still there to be taken.
+func (v *vanished) take(s signature, path tree.Path) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	paths := v.paths[s]
-	if len(paths) == 0 {
-		return "", false
+	i := slices.Index(v.paths[s], path)
+	if i >= 0 {
+		v.cut(s, i)
 	}
-	i := max(0, slices.IndexFunc(paths, func(p tree.Path) bool { return p.Name() == name }))
-	path := paths[i]
-	v.cut(s, i)
-	return path, true
+	return i >= 0
 }
 
 func (v *vanished) cut(s signature, i int) {

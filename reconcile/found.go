@@ -83,13 +83,18 @@ func (p *pass) leafless(entries []tree.Entry, c tree.Comparison) map[string]int 
 func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	var files, folders, skipped int64
 	var names []tree.Entry
-	for _, e := range entries {
+	unlinked := -1
+	for i, e := range entries {
+		switch {
+		case !e.Several() || p.m.projected(e).Kind == tree.Absent:
+		case p.m.traits.HoldsLinks(e.Kind):
+			names = append(names, e)
+		default:
+			unlinked = i
+		}
 		switch e.Kind {
 		case tree.File:
 			files++
-			if e.Links > 1 {
-				names = append(names, e)
-			}
 		case tree.Folder:
 			folders++
 		default:
@@ -101,8 +106,8 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 			}
 		}
 	}
-	if len(names) > 0 && !p.m.traits.HardLinks {
-		p.m.noteLost(tree.OfLinks, path.Join(names[0].Name))
+	if unlinked >= 0 {
+		p.m.noteLost(tree.OfLinks, path.Join(entries[unlinked].Name))
 	}
 	p.files.Add(files)
 	p.mu.Lock()
@@ -121,7 +126,7 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	for _, e := range names {
 		name := path.Join(e.Name)
 		p.m.links.see(name, e)
-		p.groups[e.ID] = append(p.groups[e.ID], name)
+		p.groups.add(e, name)
 	}
 	for _, l := range c.Linked {
 		p.linked = append(p.linked, linkedPath{path: path.Join(l.Name), Linked: l})

@@ -34,7 +34,7 @@ func snapshot(t rapid.TB, root string) map[string]string {
 		}
 		name, _ := filepath.Rel(root, path)
 		told[name], err = describe(path, info)
-		if stat := info.Sys().(*syscall.Stat_t); info.Mode().IsRegular() && stat.Nlink > 1 {
+		if stat := info.Sys().(*syscall.Stat_t); !info.IsDir() && stat.Nlink > 1 {
 			names[stat.Ino] = append(names[stat.Ino], name)
 			links[stat.Ino] = uint64(stat.Nlink)
 		}

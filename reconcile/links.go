@@ -9,8 +9,8 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// links knows which paths of the source are names of one file. It holds only
-// files that have more than one name, so it is empty for most trees. It may
+// links knows which paths of the source are names of one file, symlink, FIFO or
+// device. It holds only what has more than one name, so it is empty for most trees. It may
 // be out of date: whoever uses a name looks at it again.
 type links struct {
 	mu     sync.Mutex
@@ -42,7 +42,7 @@ func newLinks() *links {
 // another file before, left is one of that file's remaining names, if any: what
 // was done to it through path may have been told of path alone.
 func (l *links) see(path tree.Path, e tree.Entry) (left tree.Path, ok bool) {
-	linked := e.Kind == tree.File && e.Links > 1
+	linked := e.Several()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !linked && len(l.byPath) == 0 {
@@ -162,7 +162,7 @@ func (m *Mirror) completeLinks(ctx context.Context, path tree.Path, e tree.Entry
 	return 0
 }
 
-// searchLinks sees every file below path that has more than one name.
+// searchLinks sees everything below path that has more than one name.
 func (m *Mirror) searchLinks(ctx context.Context, path tree.Path) {
 	pending := []tree.Path{path}
 	for len(pending) > 0 && ctx.Err() == nil {
@@ -172,14 +172,14 @@ func (m *Mirror) searchLinks(ctx context.Context, path tree.Path) {
 	}
 }
 
-// seeFolderLinks sees the files directly in a folder, and returns its folders.
+// seeFolderLinks sees what is directly in a folder, and returns its folders.
 // What cannot be read holds no names that could be used.
 func (m *Mirror) seeFolderLinks(path tree.Path) (folders []tree.Path) {
 	for _, e := range list(m.source, path) {
 		switch {
 		case e.Kind == tree.Folder:
 			folders = append(folders, path.Join(e.Name))
-		case e.Kind == tree.File && e.Links > 1:
+		case e.Several():
 			m.links.see(path.Join(e.Name), e)
 		}
 	}

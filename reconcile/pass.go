@@ -46,7 +46,7 @@ type pass struct {
 	removals []extra
 	moved    []tree.Path // folders that were renamed
 	linked   []linkedPath
-	groups   map[tree.ID][]tree.Path
+	groups   linkGroups
 	pending  []visitFolder // folders still to compare, the last one next
 	active   int           // folders being compared
 	open     int           // differences not yet worked off
@@ -71,7 +71,7 @@ func newPass(m *Mirror, cause PassCause) *pass {
 		began:       time.Now(),
 		root:        newNode(nil, 0),
 		outstanding: make(chan struct{}, maxOutstanding),
-		groups:      make(map[tree.ID][]tree.Path),
+		groups:      make(linkGroups),
 		report:      Report{Cause: cause},
 	}
 	p.changed = sync.NewCond(&p.mu)
@@ -134,7 +134,7 @@ func (p *pass) done(err error) Report {
 	r.retry = err != nil || p.retry
 	r.Equal = err == nil && !p.flawed && (p.visit == nil || r.Drift == 0)
 	if r.Equal {
-		r.Digest = tree.LinksDigest(p.root.sum(), severalNames(p.groups))
+		r.Digest = tree.LinksDigest(p.root.sum(), p.groups.several())
 	}
 	return *r
 }

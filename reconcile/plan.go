@@ -10,7 +10,7 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// planLink plans for a file that has more names in the source. The first of
+// planLink plans for an entry that has more names in the source. The first of
 // them in order of bytes leads: it is made equal like any file, and the others
 // become links to it. It reports whether l is dealt with; else it leads.
 func (b *batch) planLink(ctx context.Context, l *look) bool {
@@ -27,13 +27,13 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 	}
 	found := m.replica.Look(ctx, []tree.Path{leader})[0]
 	switch {
-	case found.Err != nil || found.Entry.Kind != tree.File:
+	case found.Err != nil || found.Entry.Kind != l.want.Kind:
 		if l.attempt > quietAttempts {
 			return false // a copy now is better than a link some day
 		}
 		m.queue.suggest(leader, dirt{cause: l.cause})
 		b.fail(l, tree.ErrConflict)
-	case l.have.Kind == tree.File && l.have.ID == found.Entry.ID:
+	case l.have.Kind == l.want.Kind && l.have.ID == found.Entry.ID:
 		if l.cause != ByPass {
 			m.queue.add(leader, dirt{cause: l.cause})
 		}
@@ -54,7 +54,7 @@ func (b *batch) leader(l *look) (tree.Path, bool) {
 			return name, true
 		}
 		e, err := lookAfresh(b.m.source, name)
-		if err == nil && e.ID == l.src.ID && e.Kind == tree.File {
+		if err == nil && e.ID == l.src.ID && e.Kind == l.src.Kind {
 			return name, true
 		}
 		b.m.links.see(name, tree.Entry{})
@@ -98,6 +98,9 @@ func (b *batch) gather(ctx context.Context, l *look, newInode bool) {
 // leafByReading returns the digest that a pass waits for, of a file of which
 // nothing else had to be read; zero when nobody waits or it cannot be read.
 func (b *batch) leafByReading(l *look) tree.Digest {
+	if l.src.Kind != tree.File {
+		return b.m.leaf(l.src, tree.Digest{})
+	}
 	if len(l.done) == 0 {
 		return tree.Digest{}
 	}

@@ -256,7 +256,7 @@ func (b *batch) unmark(l *look) {
 func (b *batch) plan(ctx context.Context, l *look) {
 	m := b.m
 	b.unmark(l)
-	if m.traits.HardLinks && l.src.Kind == tree.File && l.src.Links > 1 && b.planLink(ctx, l) {
+	if l.src.Several() && m.traits.HoldsLinks(l.src.Kind) && b.planLink(ctx, l) {
 		return
 	}
 	differed := m.traits.Differ(l.want, l.have)
@@ -277,6 +277,8 @@ func (b *batch) plan(ctx context.Context, l *look) {
 		action.Hash = len(l.done) > 0
 		action.Fresh = l.fresh
 		action.Unsettled = l.attempt > 0 && time.Since(l.since) > maxUnsettled
+	case l.want.Kind != tree.Folder && differed&(tree.OfExistence|tree.OfKind|tree.OfContent) == 0 && parted(l):
+		action.Kind, action.Fresh = tree.Create, true
 	case differed&(tree.OfExistence|tree.OfKind|tree.OfContent) != 0:
 		if action.Kind = tree.Create; b.renameInstead(ctx, l) {
 			return
@@ -293,6 +295,12 @@ func (b *batch) plan(ctx context.Context, l *look) {
 		return
 	}
 	b.add(action, l)
+}
+
+// parted reports whether what the replica has under l's name is to have that
+// name alone.
+func parted(l *look) bool {
+	return l.fresh || l.have.Links > 1 && !l.src.Several()
 }
 
 // add stages an action, and carries out what was staged once it is enough.
@@ -348,8 +356,8 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 	if l.pass != nil {
 		l.pass.copied.Add(o.Bytes)
 	}
-	if a.Kind != tree.Link && l.src.Kind == tree.File && l.src.Links > 1 {
-		b.gather(ctx, l, o.Did == tree.Copy || o.Did == tree.Update)
+	if a.Kind != tree.Link && l.src.Several() && m.traits.HoldsLinks(l.src.Kind) {
+		b.gather(ctx, l, o.Did == tree.Copy || o.Did == tree.Update || o.Did == tree.Create)
 	}
 	entry := l.src
 	if o.Entry.Kind != tree.Absent {

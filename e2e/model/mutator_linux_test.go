@@ -113,7 +113,7 @@ func (m *mutator) draw() operation {
 	case "exchange":
 		o.path, o.other = m.one(all), m.one(all)
 	case "link":
-		o.path, o.other = m.one(files), m.place(folders)
+		o.path, o.other = m.one(all), m.place(folders)
 	case "symlink":
 		o.path, o.other = m.place(folders), []string{"a", "..", "/no/where", "b/no such\xff", "../../outside"}[m.IntN(5)]
 	case flip:

@@ -116,10 +116,7 @@ var kinds = map[string]func(path string, p playground, o operation) error{
 		return unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, p.on(o.other), unix.RENAME_EXCHANGE)
 	},
 	"link": func(path string, p playground, o operation) error {
-		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-			return errors.Join(err, errors.ErrUnsupported) // only files keep their groups
-		}
-		return os.Link(path, p.on(o.other))
+		return unix.Linkat(unix.AT_FDCWD, path, unix.AT_FDCWD, p.on(o.other), 0)
 	},
 	"symlink": func(path string, _ playground, o operation) error { return os.Symlink(o.other, path) },
 	"mkdir":   func(path string, _ playground, o operation) error { return grow(path, o.number) },

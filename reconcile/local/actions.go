@@ -43,7 +43,9 @@ func (b *batch) create(i int) error {
 	if a.Over == tree.Absent {
 		out.Differed = tree.OfExistence
 	} else if a.Over == want.Kind {
-		out.Differed = tree.OfContent
+		if out.Differed = tree.OfContent; a.Fresh {
+			out.Differed = tree.OfLinks
+		}
 	}
 	return nil
 }
@@ -190,9 +192,11 @@ func (b *batch) metadata(i int) error {
 	switch {
 	case have.Mounted && a.Path != tree.Root:
 		return tree.ErrMount
-	case have.Kind == tree.File && a.Want.Links <= 1 && have.Links > 1:
+	case a.Want.Links <= 1 && have.Kind == tree.File && have.Links > 1:
 		out.Differed |= tree.OfLinks
 		err = b.part(f, a, want)
+	case a.Want.Links <= 1 && have.Several():
+		err = fmt.Errorf("%w: it has another name", tree.ErrConflict)
 	case out.Differed == 0:
 		return nil
 	case have.Kind == tree.File:

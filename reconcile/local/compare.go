@@ -193,10 +193,7 @@ func (c *comparison) settle(i int, want, have tree.Entry, content tree.Digest) {
 
 // links notes what has more than one name on either side.
 func (c *comparison) links(want, have tree.Entry) {
-	if want.Kind == tree.File && have.Kind == tree.File && (want.Links > 1 || have.Links > 1) {
-		c.out.Linked = append(c.out.Linked, tree.Linked{
-			Name: want.Name, Source: want.ID, Replica: have.ID,
-			SourceLinks: want.Links, ReplicaLinks: have.Links,
-		})
+	if l, ok := c.r.traits.Pair(want, have); ok {
+		c.out.Linked = append(c.out.Linked, l)
 	}
 }

@@ -75,6 +75,14 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	t.Symlinks = can(dir.Symlink("text", "symlink"))
 	t.FIFOs = can(dir.Mknod("fifo", tree.FIFO, 0))
 	t.HardLinks = can(dir.Link("file", dir, "link"))
+	switch {
+	case t.Symlinks:
+		t.SpecialLinks = can(dir.Link("symlink", dir, "symlink-link"))
+	case t.FIFOs:
+		t.SpecialLinks = can(dir.Link("fifo", dir, "fifo-link"))
+	default:
+		t.SpecialLinks = t.HardLinks
+	}
 	t.Devices = t.Devices && can(dir.Mknod("null", tree.CharDevice, 1<<8|3)) // mem(4)
 	if t.Owners {
 		e, err := f.Entry()

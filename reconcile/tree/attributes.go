@@ -56,7 +56,10 @@ type Traits struct {
 	UID    uint32
 	Groups []uint32
 
-	Devices, FIFOs, Symlinks, HardLinks bool
+	Devices, FIFOs, Symlinks bool
+	// HardLinks: a file can have several names. SpecialLinks: so can symlinks,
+	// FIFOs and devices.
+	HardLinks, SpecialLinks bool
 	// UserXattrs is user.*; SystemXattrs is security.capability and
 	// trusted.*, which only a privileged process may set.
 	UserXattrs, SystemXattrs, ACLs bool
@@ -70,7 +73,7 @@ type Traits struct {
 // process has it on a native file system.
 func Full() Traits {
 	return Traits{
-		Owners: true, Devices: true, FIFOs: true, Symlinks: true, HardLinks: true,
+		Owners: true, Devices: true, FIFOs: true, Symlinks: true, HardLinks: true, SpecialLinks: true,
 		UserXattrs: true, SystemXattrs: true, ACLs: true, TimeStep: 1,
 	}
 }
@@ -117,6 +120,30 @@ func (t Traits) holdsKind(k Kind) bool {
 	default:
 		return false
 	}
+}
+
+// HoldsLinks reports whether an entry of kind k can have several names.
+func (t Traits) HoldsLinks(k Kind) bool {
+	switch k {
+	case File:
+		return t.HardLinks
+	case Folder, Absent:
+		return false
+	default:
+		return t.SpecialLinks && t.holdsKind(k)
+	}
+}
+
+// Pair returns what a comparison tells of an entry that has more than one name
+// on either side; false where neither has, or where it is not the same kind.
+func (t Traits) Pair(want, have Entry) (Linked, bool) {
+	if want.Kind != have.Kind || !t.HoldsLinks(want.Kind) || want.Links <= 1 && have.Links <= 1 {
+		return Linked{}, false
+	}
+	return Linked{
+		Name: want.Name, Kind: want.Kind, Source: want.ID, Replica: have.ID,
+		SourceLinks: want.Links, ReplicaLinks: have.Links,
+	}, true
 }
 
 // projectOwner strips the bits that would lend the rights of the wrong owner

@@ -88,6 +88,12 @@ type Entry struct {
 	ChangeTime Time
 }
 
+// Several reports whether e has more than one name on its file system, which
+// no folder can have; the names of a socket do not count.
+func (e Entry) Several() bool {
+	return e.Links > 1 && e.Kind != Folder && e.Kind != Socket && e.Kind != Absent
+}
+
 // Same reports whether e and f were read from one and the same unchanged
 // version of an entry: equal identity, kind, size and both times.
 func (e Entry) Same(f Entry) bool {

@@ -108,8 +108,8 @@ type Comparison struct {
 	Leaves []Digest
 	// Drift lists what differs, sorted by name.
 	Drift []Drift
-	// Linked lists the files of which either side has more than one name and
-	// that both sides hold.
+	// Linked lists what has more than one name on either side, stands on both
+	// as the same kind, and can have several in the replica.
 	Linked []Linked
 	// Problems lists entries that could not be compared.
 	Problems []Problem
@@ -129,9 +129,10 @@ type Drift struct {
 // Name returns the name that d is about.
 func (d Drift) Name() string { return d.Want.Name }
 
-// Linked pairs the identities of one file on both sides.
+// Linked pairs the identities of one entry on both sides.
 type Linked struct {
 	Name                      string
+	Kind                      Kind
 	Source, Replica           ID
 	SourceLinks, ReplicaLinks uint32
 }
@@ -192,8 +193,9 @@ type Action struct {
 	Open func() (Content, error)
 	// Hash asks for the digest of the content in the outcome.
 	Hash bool
-	// Fresh asks Update for a new inode even where the bytes are equal: the
-	// old one has names that are none of the mirror's.
+	// Fresh says that a new inode is wanted even where nothing else differs:
+	// the old one has names that are none of the mirror's. Update then makes
+	// one, as Create always does.
 	Fresh bool
 	// Unsettled allows a file that keeps changing to be published as a
 	// prefix as long as it was when it was opened.

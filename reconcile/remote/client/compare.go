@@ -165,7 +165,7 @@ func (c *comparison) sameSum(sum wire.FolderSum) (bool, error) {
 	return true, nil
 }
 
-// link notes the files of which either side has several names, where both
+// link notes what has several names on either side, where both
 // sides are known to be equal.
 func (c *comparison) link(linked []tree.Entry) {
 	there := make(map[string]tree.Entry, len(linked))
@@ -175,20 +175,14 @@ func (c *comparison) link(linked []tree.Entry) {
 	asked := false
 	for i := range c.mine {
 		want := c.mine[i].want
-		if want.Kind != tree.File {
-			continue
-		}
 		have, several := there[want.Name]
-		if !several && want.Links <= 1 {
-			continue
+		if !several { // the server's entry has one name, and told nothing
+			have = tree.Entry{Kind: want.Kind, Links: 1}
 		}
-		if !several { // the server's file has one name, and told nothing
-			have = tree.Entry{Kind: tree.File, Links: 1}
-			asked = true
+		if l, ok := c.r.traits.Pair(want, have); ok {
+			c.out.Linked = append(c.out.Linked, l)
+			asked = asked || !several
 		}
-		c.out.Linked = append(c.out.Linked, tree.Linked{
-			Name: want.Name, Source: want.ID, Replica: have.ID, SourceLinks: want.Links, ReplicaLinks: have.Links,
-		})
 	}
 	if asked {
 		c.identify()

@@ -92,10 +92,8 @@ func (c *comparison) settle(i int, want, have tree.Entry, content tree.Digest) {
 		c.out.Leaves[i] = c.r.traits.LeafDigest(want, content)
 	}
 	c.drift(differs, want, have)
-	if want.Kind == tree.File && have.Kind == tree.File && (want.Links > 1 || have.Links > 1) {
-		c.out.Linked = append(c.out.Linked, tree.Linked{
-			Name: want.Name, Source: want.ID, Replica: have.ID, SourceLinks: want.Links, ReplicaLinks: have.Links,
-		})
+	if l, ok := c.r.traits.Pair(want, have); ok {
+		c.out.Linked = append(c.out.Linked, l)
 	}
 }
 

@@ -125,14 +125,17 @@ func (s *survey) take(reply *wire.SurveyReply) error {
 		}
 		return f
 	}
-	// Files with several names come before, or with, the record of their folder.
+	// Entries with several names come before, or with, the record of their folder.
 	for _, m := range reply.Linked {
 		if err := tree.CheckName(string(m.Name)); err != nil {
 			return lies("%v", err)
 		}
+		if m.Kind > uint32(tree.Socket) {
+			return lies("an entry of kind %d", m.Kind)
+		}
 		f := get(wire.ToFolderKey(m.Folder))
 		f.linked = append(f.linked, tree.Entry{
-			Name: string(m.Name), Kind: tree.File, ID: tree.ID{Dev: m.Dev, Ino: m.Ino}, Links: m.Links,
+			Name: string(m.Name), Kind: tree.Kind(m.Kind), ID: tree.ID{Dev: m.Dev, Ino: m.Ino}, Links: m.Links,
 		})
 	}
 	for raw := reply.Folders; len(raw) > 0; raw = raw[wire.FolderRecordSize:] {

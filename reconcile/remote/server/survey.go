@@ -45,7 +45,7 @@ type survey struct {
 // told is what the client hears of one folder.
 type told struct {
 	record wire.FolderRecord
-	linked []*wire.LinkedFile
+	linked []*wire.LinkedEntry
 }
 
 // Survey digests every folder of the replica.
@@ -184,9 +184,9 @@ func (s *survey) digest(ctx context.Context, path tree.Path) (t told, below []tr
 		if e.entry.Kind == tree.Folder && !e.entry.Mounted && e.err == nil {
 			below = append(below, path.Join(e.entry.Name))
 		}
-		if e.entry.Kind == tree.File && e.entry.Links > 1 {
-			t.linked = append(t.linked, &wire.LinkedFile{
-				Folder: key.Number(), Name: []byte(e.entry.Name),
+		if e.entry.Several() {
+			t.linked = append(t.linked, &wire.LinkedEntry{
+				Folder: key.Number(), Name: []byte(e.entry.Name), Kind: uint32(e.entry.Kind),
 				Dev: e.entry.ID.Dev, Ino: e.entry.ID.Ino, Links: e.entry.Links,
 			})
 		}

@@ -100,7 +100,7 @@ func ToDigest(raw []byte) (d tree.Digest, err error) {
 func FromTraits(t tree.Traits) *Traits {
 	return &Traits{
 		Owners: t.Owners, Uid: t.UID, Groups: t.Groups, Devices: t.Devices, Fifos: t.FIFOs, Symlinks: t.Symlinks,
-		HardLinks: t.HardLinks, UserXattrs: t.UserXattrs, SystemXattrs: t.SystemXattrs, Acls: t.ACLs,
+		HardLinks: t.HardLinks, SpecialLinks: t.SpecialLinks, UserXattrs: t.UserXattrs, SystemXattrs: t.SystemXattrs, Acls: t.ACLs,
 		TimeStep: t.TimeStep,
 	}
 }
@@ -109,7 +109,7 @@ func FromTraits(t tree.Traits) *Traits {
 func ToTraits(m *Traits) (tree.Traits, error) {
 	t := tree.Traits{
 		Owners: m.GetOwners(), UID: m.GetUid(), Groups: slices.Clone(m.GetGroups()), Devices: m.GetDevices(),
-		FIFOs: m.GetFifos(), Symlinks: m.GetSymlinks(), HardLinks: m.GetHardLinks(), UserXattrs: m.GetUserXattrs(),
+		FIFOs: m.GetFifos(), Symlinks: m.GetSymlinks(), HardLinks: m.GetHardLinks(), SpecialLinks: m.GetSpecialLinks(), UserXattrs: m.GetUserXattrs(),
 		SystemXattrs: m.GetSystemXattrs(), ACLs: m.GetAcls(), TimeStep: m.GetTimeStep(),
 	}
 	if t.TimeStep < 1 || t.TimeStep > 1e12 || len(t.Groups) > 1<<16 {

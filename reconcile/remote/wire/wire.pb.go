@@ -197,6 +197,7 @@ type Traits struct {
 	SystemXattrs  bool                   `protobuf:"varint,9,opt,name=system_xattrs,json=systemXattrs,proto3" json:"system_xattrs,omitempty"`
 	Acls          bool                   `protobuf:"varint,10,opt,name=acls,proto3" json:"acls,omitempty"`
 	TimeStep      int64                  `protobuf:"varint,11,opt,name=time_step,json=timeStep,proto3" json:"time_step,omitempty"`
+	SpecialLinks  bool                   `protobuf:"varint,12,opt,name=special_links,json=specialLinks,proto3" json:"special_links,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -306,6 +307,13 @@ func (x *Traits) GetTimeStep() int64 {
 		return x.TimeStep
 	}
 	return 0
+}
+
+func (x *Traits) GetSpecialLinks() bool {
+	if x != nil {
+		return x.SpecialLinks
+	}
+	return false
 }
 
 type Error struct {
@@ -844,8 +852,8 @@ type SurveyReply struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Survey uint64                 `protobuf:"varint,1,opt,name=survey,proto3" json:"survey,omitempty"`
 	// Records of fixed length, one for each folder; see survey.go.
-	Folders []byte        `protobuf:"bytes,2,opt,name=folders,proto3" json:"folders,omitempty"`
-	Linked  []*LinkedFile `protobuf:"bytes,3,rep,name=linked,proto3" json:"linked,omitempty"`
+	Folders []byte         `protobuf:"bytes,2,opt,name=folders,proto3" json:"folders,omitempty"`
+	Linked  []*LinkedEntry `protobuf:"bytes,3,rep,name=linked,proto3" json:"linked,omitempty"`
 	// The last message: so many folders were told of.
 	Complete      bool   `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`
 	Count         uint64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
@@ -897,7 +905,7 @@ func (x *SurveyReply) GetFolders() []byte {
 	return nil
 }
 
-func (x *SurveyReply) GetLinked() []*LinkedFile {
+func (x *SurveyReply) GetLinked() []*LinkedEntry {
 	if x != nil {
 		return x.Linked
 	}
@@ -918,32 +926,33 @@ func (x *SurveyReply) GetCount() uint64 {
 	return 0
 }
 
-// LinkedFile is a file of the replica with several names.
-type LinkedFile struct {
+// LinkedEntry is an entry of the replica with several names.
+type LinkedEntry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Folder        uint64                 `protobuf:"fixed64,1,opt,name=folder,proto3" json:"folder,omitempty"`
 	Name          []byte                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Dev           uint64                 `protobuf:"fixed64,3,opt,name=dev,proto3" json:"dev,omitempty"`
 	Ino           uint64                 `protobuf:"fixed64,4,opt,name=ino,proto3" json:"ino,omitempty"`
 	Links         uint32                 `protobuf:"varint,5,opt,name=links,proto3" json:"links,omitempty"`
+	Kind          uint32                 `protobuf:"varint,6,opt,name=kind,proto3" json:"kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *LinkedFile) Reset() {
-	*x = LinkedFile{}
+func (x *LinkedEntry) Reset() {
+	*x = LinkedEntry{}
 	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *LinkedFile) String() string {
+func (x *LinkedEntry) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*LinkedFile) ProtoMessage() {}
+func (*LinkedEntry) ProtoMessage() {}
 
-func (x *LinkedFile) ProtoReflect() protoreflect.Message {
+func (x *LinkedEntry) ProtoReflect() protoreflect.Message {
 	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -955,42 +964,49 @@ func (x *LinkedFile) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use LinkedFile.ProtoReflect.Descriptor instead.
-func (*LinkedFile) Descriptor() ([]byte, []int) {
+// Deprecated: Use LinkedEntry.ProtoReflect.Descriptor instead.
+func (*LinkedEntry) Descriptor() ([]byte, []int) {
 	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
-func (x *LinkedFile) GetFolder() uint64 {
+func (x *LinkedEntry) GetFolder() uint64 {
 	if x != nil {
 		return x.Folder
 	}
 	return 0
 }
 
-func (x *LinkedFile) GetName() []byte {
+func (x *LinkedEntry) GetName() []byte {
 	if x != nil {
 		return x.Name
 	}
 	return nil
 }
 
-func (x *LinkedFile) GetDev() uint64 {
+func (x *LinkedEntry) GetDev() uint64 {
 	if x != nil {
 		return x.Dev
 	}
 	return 0
 }
 
-func (x *LinkedFile) GetIno() uint64 {
+func (x *LinkedEntry) GetIno() uint64 {
 	if x != nil {
 		return x.Ino
 	}
 	return 0
 }
 
-func (x *LinkedFile) GetLinks() uint32 {
+func (x *LinkedEntry) GetLinks() uint32 {
 	if x != nil {
 		return x.Links
+	}
+	return 0
+}
+
+func (x *LinkedEntry) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
 	}
 	return 0
 }
@@ -1869,7 +1885,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12+\n" +
 	"\x06traits\x18\x03 \x01(\v2\x13.lockstep.v1.TraitsR\x06traits\x12\x1a\n" +
 	"\bidentity\x18\x04 \x01(\fR\bidentity\x12,\n" +
-	"\arefusal\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\arefusal\"\xac\x02\n" +
+	"\arefusal\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\arefusal\"\xd1\x02\n" +
 	"\x06Traits\x12\x16\n" +
 	"\x06owners\x18\x01 \x01(\bR\x06owners\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x16\n" +
@@ -1884,7 +1900,8 @@ const file_wire_proto_rawDesc = "" +
 	"\rsystem_xattrs\x18\t \x01(\bR\fsystemXattrs\x12\x12\n" +
 	"\x04acls\x18\n" +
 	" \x01(\bR\x04acls\x12\x1b\n" +
-	"\ttime_step\x18\v \x01(\x03R\btimeStep\"E\n" +
+	"\ttime_step\x18\v \x01(\x03R\btimeStep\x12#\n" +
+	"\rspecial_links\x18\f \x01(\bR\fspecialLinks\"E\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x14\n" +
 	"\x05errno\x18\x02 \x01(\tR\x05errno\x12\x12\n" +
@@ -1921,20 +1938,20 @@ const file_wire_proto_rawDesc = "" +
 	"\tLookReply\x12(\n" +
 	"\x05found\x18\x01 \x03(\v2\x12.lockstep.v1.FoundR\x05found\"+\n" +
 	"\rSurveyRequest\x12\x1a\n" +
-	"\bcontents\x18\x01 \x01(\bR\bcontents\"\xa2\x01\n" +
+	"\bcontents\x18\x01 \x01(\bR\bcontents\"\xa3\x01\n" +
 	"\vSurveyReply\x12\x16\n" +
 	"\x06survey\x18\x01 \x01(\x04R\x06survey\x12\x18\n" +
-	"\afolders\x18\x02 \x01(\fR\afolders\x12/\n" +
-	"\x06linked\x18\x03 \x03(\v2\x17.lockstep.v1.LinkedFileR\x06linked\x12\x1a\n" +
+	"\afolders\x18\x02 \x01(\fR\afolders\x120\n" +
+	"\x06linked\x18\x03 \x03(\v2\x18.lockstep.v1.LinkedEntryR\x06linked\x12\x1a\n" +
 	"\bcomplete\x18\x04 \x01(\bR\bcomplete\x12\x14\n" +
-	"\x05count\x18\x05 \x01(\x04R\x05count\"r\n" +
-	"\n" +
-	"LinkedFile\x12\x16\n" +
+	"\x05count\x18\x05 \x01(\x04R\x05count\"\x87\x01\n" +
+	"\vLinkedEntry\x12\x16\n" +
 	"\x06folder\x18\x01 \x01(\x06R\x06folder\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
 	"\x03dev\x18\x03 \x01(\x06R\x03dev\x12\x10\n" +
 	"\x03ino\x18\x04 \x01(\x06R\x03ino\x12\x14\n" +
-	"\x05links\x18\x05 \x01(\rR\x05links\"U\n" +
+	"\x05links\x18\x05 \x01(\rR\x05links\x12\x12\n" +
+	"\x04kind\x18\x06 \x01(\rR\x04kind\"U\n" +
 	"\vListRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\fR\x04path\x12\x16\n" +
 	"\x06survey\x18\x02 \x01(\x04R\x06survey\x12\x1a\n" +
@@ -2034,7 +2051,7 @@ var file_wire_proto_goTypes = []any{
 	(*LookReply)(nil),     // 10: lockstep.v1.LookReply
 	(*SurveyRequest)(nil), // 11: lockstep.v1.SurveyRequest
 	(*SurveyReply)(nil),   // 12: lockstep.v1.SurveyReply
-	(*LinkedFile)(nil),    // 13: lockstep.v1.LinkedFile
+	(*LinkedEntry)(nil),   // 13: lockstep.v1.LinkedEntry
 	(*ListRequest)(nil),   // 14: lockstep.v1.ListRequest
 	(*Listed)(nil),        // 15: lockstep.v1.Listed
 	(*ListReply)(nil),     // 16: lockstep.v1.ListReply
@@ -2057,7 +2074,7 @@ var file_wire_proto_depIdxs = []int32{
 	5,  // 4: lockstep.v1.Found.entry:type_name -> lockstep.v1.Entry
 	3,  // 5: lockstep.v1.Found.error:type_name -> lockstep.v1.Error
 	9,  // 6: lockstep.v1.LookReply.found:type_name -> lockstep.v1.Found
-	13, // 7: lockstep.v1.SurveyReply.linked:type_name -> lockstep.v1.LinkedFile
+	13, // 7: lockstep.v1.SurveyReply.linked:type_name -> lockstep.v1.LinkedEntry
 	5,  // 8: lockstep.v1.Listed.entry:type_name -> lockstep.v1.Entry
 	3,  // 9: lockstep.v1.Listed.error:type_name -> lockstep.v1.Error
 	15, // 10: lockstep.v1.ListReply.entries:type_name -> lockstep.v1.Listed

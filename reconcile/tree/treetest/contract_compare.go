@@ -177,6 +177,11 @@ func testCompareLinks(g *rig) {
 		g.Skip("no hard links here: ", err)
 	}
 	c := g.compare(tree.Root)
+	for _, l := range c.Linked {
+		if l.Kind != tree.File {
+			g.Errorf("%q is said to be a %v", l.Name, l.Kind)
+		}
+	}
 	if len(c.Linked) != 2 || c.Linked[0].Name != "a" || c.Linked[0].SourceLinks != 2 || c.Linked[0].ReplicaLinks != 1 ||
 		c.Linked[1].Name != "b" || c.Linked[1].SourceLinks != 1 || c.Linked[1].ReplicaLinks != 2 {
 		g.Errorf("linked %+v", c.Linked)

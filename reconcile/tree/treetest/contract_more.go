@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -72,6 +73,49 @@ func testLinks(g *rig) {
 	g.wrong(tree.ErrConflict, a)
 	a.From = "folder"
 	g.wrong(tree.ErrConflict, a)
+}
+
+// testSpecialLinks gives other things than files several names.
+func testSpecialLinks(g *rig) {
+	if !g.r.Traits().SpecialLinks {
+		g.Skip("the replica has hard links of files alone")
+	}
+	kinds := slices.DeleteFunc(g.kinds(), func(k tree.Kind) bool { return k == tree.File || k == tree.Folder })
+	for _, kind := range kinds {
+		one, two := tree.Path("1 "+kind.String()), tree.Path("2 "+kind.String())
+		g.put(one, kind, "1")
+		g.s.Link(one, two)
+		link := tree.Action{Kind: tree.Link, Path: two, From: one, Want: g.s.Entry(one)}
+		if out := g.apply(g.action(one, tree.Absent), link)[1]; out.Did != tree.Link {
+			g.Errorf("%v: did %v", kind, out.Did)
+		}
+		if !g.oneFile(one, two) {
+			g.Errorf("%v: names were not linked", kind)
+		}
+	}
+	g.same()
+	c := g.compare(tree.Root)
+	if len(c.Linked) != 2*len(kinds) || len(c.Drift) != 0 {
+		g.Errorf("compared %+v", c)
+	}
+	for _, l := range c.Linked {
+		if l.Kind == tree.File || l.SourceLinks != 2 || l.ReplicaLinks != 2 || l.Source == (tree.ID{}) || l.Replica == (tree.ID{}) {
+			g.Errorf("linked %+v", l)
+		}
+	}
+	for _, kind := range kinds {
+		one, two := tree.Path("1 "+kind.String()), tree.Path("2 "+kind.String())
+		g.put(two, kind, "1")
+		want := g.s.Entry(two)
+		want.ModTime.Sec++
+		g.wrong(tree.ErrConflict, tree.Action{Kind: tree.Metadata, Path: two, Want: want})
+		part := g.action(two, kind)
+		part.Fresh = true
+		if out := g.apply(part)[0]; out.Did != tree.Create || out.Differed != tree.OfLinks || g.oneFile(one, two) {
+			g.Errorf("%v was not parted: did %v of %v", kind, out.Did, out.Differed)
+		}
+	}
+	g.same()
 }
 
 func testRename(g *rig) {

@@ -10,6 +10,12 @@ import (
 	"lockstep/reconcile/tree"
 )
 
+// keepsNames reports whether e has several names, and the replica can hold
+// them as one.
+func (m *Mirror) keepsNames(e tree.Entry) bool {
+	return e.Several() && m.traits.HoldsLinks(e.Kind)
+}
+
 // planLink plans for an entry that has more names in the source. The first of
 // them in order of bytes leads: it is made equal like any file, and the others
 // become links to it. It reports whether l is dealt with; else it leads.
@@ -47,6 +53,12 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 	return true
 }
 
+// parted reports whether what the replica has under l's name is to have that
+// name alone.
+func parted(l *look) bool {
+	return l.fresh || l.have.Links > 1 && !l.src.Several()
+}
+
 // leader returns the first name of l's file that is one still.
 func (b *batch) leader(l *look) (tree.Path, bool) {
 	for _, name := range b.m.links.names(l.src.ID) {
@@ -78,6 +90,9 @@ func (b *batch) lookBeside() {
 // have as names of the file at l.path; with a new inode there, all of them.
 func (b *batch) gather(ctx context.Context, l *look, newInode bool) {
 	m := b.m
+	if !m.keepsNames(l.src) {
+		return
+	}
 	names := m.links.names(l.src.ID)
 	if !newInode && (l.cause == ByPass || len(names) < 2) {
 		return // a pass compares all names at its end

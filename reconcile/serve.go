@@ -256,7 +256,7 @@ func (b *batch) unmark(l *look) {
 func (b *batch) plan(ctx context.Context, l *look) {
 	m := b.m
 	b.unmark(l)
-	if l.src.Several() && m.traits.HoldsLinks(l.src.Kind) && b.planLink(ctx, l) {
+	if m.keepsNames(l.src) && b.planLink(ctx, l) {
 		return
 	}
 	differed := m.traits.Differ(l.want, l.have)
@@ -287,6 +287,7 @@ func (b *batch) plan(ctx context.Context, l *look) {
 		action.Kind = tree.Metadata
 	default:
 		b.descend(ctx, l)
+		b.gather(ctx, l, false)
 		m.problems.solved(l.path)
 		b.settle(l, verdict{result: settled, leaf: m.leaf(l.src, tree.Digest{})})
 		return
@@ -295,12 +296,6 @@ func (b *batch) plan(ctx context.Context, l *look) {
 		return
 	}
 	b.add(action, l)
-}
-
-// parted reports whether what the replica has under l's name is to have that
-// name alone.
-func parted(l *look) bool {
-	return l.fresh || l.have.Links > 1 && !l.src.Several()
 }
 
 // add stages an action, and carries out what was staged once it is enough.
@@ -356,7 +351,7 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 	if l.pass != nil {
 		l.pass.copied.Add(o.Bytes)
 	}
-	if a.Kind != tree.Link && l.src.Several() && m.traits.HoldsLinks(l.src.Kind) {
+	if a.Kind != tree.Link {
 		b.gather(ctx, l, o.Did == tree.Copy || o.Did == tree.Update || o.Did == tree.Create)
 	}
 	entry := l.src

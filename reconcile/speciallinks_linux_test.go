@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -178,5 +179,32 @@ func TestPlantedLinksOfSpecials(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A name that leads its group, and was brought over before the search for the
+// others, has them join it then.
+func TestSpecialLeaderIsSearchedForLater(t *testing.T) {
+	for kind, mk := range specialKinds {
+		t.Run(kind, func(t *testing.T) {
+			if os.Getuid() != 0 {
+				t.Skip("devices need root")
+			}
+			r := setUp(t, reconcile.Options{})
+			r.write("a/x", "x", "c/x", "x")
+			for i := range 300 { // so that a search takes a while
+				must(t, os.MkdirAll(r.in(fmt.Sprintf("b/%d/%d", i%20, i)), 0o755))
+			}
+			for _, name := range []string{"c/1", "c/2", "c/3"} {
+				must(t, mk[0](r.in(name)))
+			}
+			r.served(func(ctx context.Context) {
+				for _, name := range []string{"1", "2", "3"} { // the first makes the next searches wait
+					must(t, os.Link(r.in("c/"+name), r.in("a/"+name)))
+					r.dirty(ctx, "a/"+name)
+					r.wantEqual("after a link")
+				}
+			})
+		})
 	}
 }

@@ -22,7 +22,7 @@ type mutator struct {
 	playground
 	done    []operation
 	took    int               // operations that were carried out, of those that were drawn
-	settled map[string]uint64 // the files that the mirror knows of for certain: path and inode
+	settled map[string]uint64 // what the mirror knows of for certain: path and inode
 }
 
 func newMutator(seed uint64, p playground) *mutator {
@@ -44,12 +44,12 @@ func (m *mutator) carry(o operation) {
 	if !slices.Contains(edits, o.kind) {
 		return
 	}
-	// A file was edited through a name that the mirror may never get to see, if it goes before its turn comes. Nothing tells of
-	// the file's other names then, so they are touched.
+	// Something was edited through a name that the mirror may never get to see, if it goes before its turn comes. Nothing tells of
+	// its other names then, so they are touched.
 	inode, names := m.inode(o.path)
 	if names > 1 && m.settled[o.path] != inode {
-		_, _, files := m.entries("tree")
-		for _, name := range files {
+		all, _, _ := m.entries("tree")
+		for _, name := range all {
 			if other, _ := m.inode(name); other == inode && name != o.path {
 				m.done = append(m.done, operation{kind: "time", path: name, number: int64(len(m.done))})
 				m.do(m.done[len(m.done)-1])
@@ -58,23 +58,23 @@ func (m *mutator) carry(o operation) {
 	}
 }
 
-// edits are the kinds that change a file through one of its names.
+// edits are the kinds that change something through one of its names.
 var edits = []string{"write", "append", "patch", "truncate", "map", "mode", "owner", "time", "attribute", "rules"}
 
 // rested notes that the mirror has seen all that there is.
 func (m *mutator) rested() {
 	m.done = append(m.done, operation{kind: rest})
 	m.settled = map[string]uint64{}
-	_, _, files := m.entries("tree")
-	for _, path := range files {
+	all, _, _ := m.entries("tree")
+	for _, path := range all {
 		m.settled[path], _ = m.inode(path)
 	}
 }
 
-// inode returns the inode number of a file and how many names it has; zeroes if there is none.
+// inode returns the inode number of what is no folder and how many names it has; zeroes if there is none.
 func (m *mutator) inode(path string) (number, names uint64) {
 	var status unix.Stat_t
-	if unix.Lstat(m.on(path), &status) != nil || status.Mode&unix.S_IFMT != unix.S_IFREG {
+	if unix.Lstat(m.on(path), &status) != nil || status.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return 0, 0
 	}
 	return status.Ino, uint64(status.Nlink)

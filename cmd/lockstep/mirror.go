@@ -20,7 +20,7 @@ import (
 // mirror carries out "lockstep SOURCE REPLICA": it opens everything, runs until
 // it is told to stop (or for one pass), and closes everything.
 func mirror(ctx context.Context, s settings, stdout io.Writer) error {
-	ctx, stopped := untilSignal(ctx)
+	ctx, stopped := untilSignal(ctx, stopGrace)
 	defer stopped()
 	requested, release := passRequests()
 	defer release()

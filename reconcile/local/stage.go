@@ -59,6 +59,9 @@ func (b *batch) settleInPlace(f *folder, i int, content tree.Content, want tree.
 	if err != nil {
 		return false, err
 	}
+	if have.Mounted {
+		return false, tree.ErrMount
+	}
 	if have.Kind != tree.File {
 		out.Differed = tree.OfKind
 		return false, nil

@@ -80,8 +80,8 @@ type Entry struct {
 	Xattrs []Xattr
 
 	// What follows belongs to the tree that the entry was read from and is
-	// never copied. Mounted: a folder is the root of a mount. Links: how many
-	// names the entry has on its file system.
+	// never copied. Mounted: the entry is the root of a mount, which a file
+	// can be, too. Links: how many names the entry has on its file system.
 	Mounted    bool
 	ID         ID
 	Links      uint32

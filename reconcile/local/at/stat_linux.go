@@ -82,6 +82,7 @@ func (d *Dir) entry(name string, st *unix.Statx_t) tree.Entry {
 		Links:      st.Nlink,
 		ChangeTime: timeOf(st.Ctime),
 	}
+	e.Mounted = st.Attributes&st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0
 	switch e.Kind {
 	case tree.File:
 		e.Size = int64(st.Size)

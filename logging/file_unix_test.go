@@ -4,6 +4,7 @@ package logging
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -232,19 +233,14 @@ func TestConsoleNotRead(t *testing.T) {
 		b, _ := io.ReadAll(r)
 		read <- string(b)
 	}()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
+	await(t, func() error {
 		live.mu.Lock()
-		settled := !live.stalled && live.missed == 0 && len(live.pending) == 0
-		live.mu.Unlock()
-		if settled {
-			break
+		defer live.mu.Unlock()
+		if live.stalled || live.missed > 0 || len(live.pending) > 0 {
+			return fmt.Errorf("the console does not recover: stalled %v, %d missed, %d pending", live.stalled, live.missed, len(live.pending))
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("the console did not recover")
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return nil
+	})
 	l.Solved("last")
 	stop()
 	w.Close()

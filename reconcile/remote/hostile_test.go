@@ -35,14 +35,20 @@ func raw(t testing.TB, p *place) wire.TreeClient {
 	if _, err := wire.ReadWelcome(conn); err != nil {
 		t.Fatal(err)
 	}
-	calls, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
+	return calls(t, conn)
+}
+
+// calls makes calls over conn, whose greeting is over.
+func calls(t testing.TB, conn net.Conn) wire.TreeClient {
+	t.Helper()
+	c, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return conn, nil }),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(64<<20)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { calls.Close() })
-	return wire.NewTreeClient(calls)
+	t.Cleanup(func() { c.Close() })
+	return wire.NewTreeClient(c)
 }
 
 // apply sends requests and returns what the server says to them.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"lockstep/reconcile/remote/client"
 	"lockstep/reconcile/remote/server"
@@ -52,9 +54,16 @@ func TestLease(t *testing.T) {
 		})
 		conns = append(conns, conn)
 	}
-	if _, err := conns[0].Read(make([]byte, 1024)); err != nil {
-		// settings of the transport may come first
-		_ = err
+	for i, conn := range conns[:2] {
+		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("link %d goes on beside the next one", i)
+		}
+	}
+	if _, err := calls(t, conns[2]).Count(t.Context(), &wire.CountRequest{Limit: 1}); err != nil {
+		t.Errorf("the last one: %v", err)
 	}
 }
 

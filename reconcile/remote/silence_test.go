@@ -51,14 +51,14 @@ func TestDeadLink(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { r.Run(ctx) })
-		time.Sleep(time.Minute) // of the bubble: an idle link stays
+		time.Sleep(time.Minute) // on the fake clock: an idle link stays
 		if err := r.Check(); err != nil {
 			t.Errorf("idle: %v", err)
 		}
 		dead.Store(true)
 		died := time.Now()
 		for r.Check() == nil && time.Since(died) < time.Hour {
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) // on the fake clock
 		}
 		if took := time.Since(died); took > 45*time.Second {
 			t.Errorf("the client noticed after %v", took)
@@ -102,7 +102,7 @@ func TestSlowGreeting(t *testing.T) {
 			defer here.Close()
 			go func() {
 				for trickle > 0 {
-					time.Sleep(trickle)
+					time.Sleep(trickle) // on the fake clock
 					if _, err := here.Write([]byte("\x00")); err != nil {
 						return
 					}
@@ -114,7 +114,7 @@ func TestSlowGreeting(t *testing.T) {
 			if took := time.Since(began); err == nil || h != nil || took > 10*time.Second {
 				t.Errorf("%v, %v after %v", h, err, took)
 			}
-			time.Sleep(2 * time.Second) // of the bubble: the other side ends
+			time.Sleep(2 * time.Second) // on the fake clock: the other side ends
 		})
 	}
 }

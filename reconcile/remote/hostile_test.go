@@ -79,58 +79,67 @@ func apply(t testing.TB, c wire.TreeClient, requests ...*wire.ApplyRequest) ([]*
 	}
 }
 
-func copyAction(path string, size int64) *wire.Action {
-	e := wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
-	return &wire.Action{Kind: uint32(tree.Copy), Path: []byte(path), Want: e, Content: true}
+func fileOf(size int64) *wire.Entry {
+	return wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
 }
 
-// TestHostileClient sends what no client of ours would. Nothing of it takes
-// effect, nothing ends the server, and no memory is taken for it: X4, X9, X10,
-// X15, X26.
-func TestHostileClient(t *testing.T) {
-	outside := t.TempDir()
-	root := filepath.Join(outside, "replica")
-	p := newPlace(t, root)
-	c := raw(t, p)
-	file := func(size int64) *wire.Entry {
-		return wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
-	}
-	begin := func(actions ...*wire.Action) *wire.ApplyRequest {
-		return &wire.ApplyRequest{Actions: actions, Begin: true}
-	}
-	steps := func(s ...*wire.Step) *wire.ApplyRequest { return &wire.ApplyRequest{Steps: s} }
+func begin(actions ...*wire.Action) *wire.ApplyRequest {
+	return &wire.ApplyRequest{Actions: actions, Begin: true}
+}
+
+func steps(s ...*wire.Step) *wire.ApplyRequest { return &wire.ApplyRequest{Steps: s} }
+
+func copyAction(path string, size int64) *wire.Action {
+	return &wire.Action{Kind: uint32(tree.Copy), Path: []byte(path), Want: fileOf(size), Content: true}
+}
+
+// hostile are streams of requests that no client of ours would send, by what is
+// wrong with them.
+func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
+	t.Helper()
 	id := make([]byte, 16)
 	bomb, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	packed := bomb.EncodeAll(make([]byte, 512<<20), nil)
-
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for name, requests := range map[string][]*wire.ApplyRequest{
+	return map[string][]*wire.ApplyRequest{
 		"X4 traversal":           {begin(copyAction("../x", 1))},
 		"X4 absolute":            {begin(copyAction("/etc/x", 1))},
 		"X4 from":                {begin(&wire.Action{Kind: uint32(tree.Rename), Path: []byte("x"), From: []byte("../y")})},
 		"X4 unknown action":      {begin(&wire.Action{Kind: 99, Path: []byte("x")})},
 		"X9 many actions":        {begin(make([]*wire.Action, wire.MaxActions+1)...)},
 		"X9 huge message":        {{Data: make([]byte, wire.MaxMessage+1)}},
-		"X9 huge chunk":          {begin(copyAction("x", 1<<40)), steps(&wire.Step{Entry: file(1 << 40), Chunks: []*wire.Chunk{{Length: 1 << 39, Digest: id}}})},
-		"X9 negative chunk":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: -1, Digest: id}}})},
-		"X9 more than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: 11, Hole: true}}})},
-		"X9 less than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Last: true})},
-		"X9 index":               {begin(copyAction("x", 10)), steps(&wire.Step{Index: 1 << 31, Entry: file(10)})},
-		"X10 bomb":               {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: file(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: wire.MaxMessage}},
-		"X10 bomb that lies":     {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: file(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: 1 << 31}},
+		"X9 huge chunk":          {begin(copyAction("x", 1<<40)), steps(&wire.Step{Entry: fileOf(1 << 40), Chunks: []*wire.Chunk{{Length: 1 << 39, Digest: id}}})},
+		"X9 negative chunk":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Chunks: []*wire.Chunk{{Length: -1, Digest: id}}})},
+		"X9 more than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Chunks: []*wire.Chunk{{Length: 11, Hole: true}}})},
+		"X9 less than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Last: true})},
+		"X9 index":               {begin(copyAction("x", 10)), steps(&wire.Step{Index: 1 << 31, Entry: fileOf(10)})},
+		"X10 bomb":               {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: fileOf(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: wire.MaxMessage}},
+		"X10 bomb that lies":     {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: fileOf(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: 1 << 31}},
 		"X15 data unasked":       {begin(copyAction("x", 10)), {Data: []byte("abc")}},
-		"X15 content first":      {steps(&wire.Step{Entry: file(1)})},
-		"X15 content twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: file(0), Last: true}, &wire.Step{Entry: file(0), Last: true})},
-		"X15 out of turn":        {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Index: 1, Entry: file(0), Last: true}, &wire.Step{Entry: file(0), Last: true})},
+		"X15 content first":      {steps(&wire.Step{Entry: fileOf(1)})},
+		"X15 content twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
+		"X15 out of turn":        {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Index: 1, Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
 		"X15 actions later":      {begin(copyAction("x", 0)), begin(copyAction("y", 0))},
 		"X15 content of folder":  {begin(&wire.Action{Kind: uint32(tree.Create), Path: []byte("x"), Content: true})},
-		"X26 chunk without name": {begin(copyAction("x", 1<<20)), steps(&wire.Step{Entry: file(1 << 20), Chunks: []*wire.Chunk{{Length: 1 << 20}}})},
-		"X26 wrong name":         {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: 10, Digest: id[:5]}}})},
-	} {
+		"X26 chunk without name": {begin(copyAction("x", 1<<20)), steps(&wire.Step{Entry: fileOf(1 << 20), Chunks: []*wire.Chunk{{Length: 1 << 20}}})},
+		"X26 wrong name":         {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Chunks: []*wire.Chunk{{Length: 10, Digest: id[:5]}}})},
+	}
+}
+
+// TestHostileClient sends what no client of ours would. Nothing of it takes
+// effect, nothing ends the server, and no memory is taken for it: X4, X9, X10,
+// X15, X26.
+func TestHostileClient(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "replica")
+	p := newPlace(t, root)
+	c := raw(t, p)
+	all := hostile(t)
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for name, requests := range all {
 		outcomes, err := apply(t, c, requests...)
 		if code := status.Code(err); code != codes.InvalidArgument && code != codes.ResourceExhausted && code != codes.Internal {
 			t.Errorf("%s: %v, %v", name, outcomes, err)
@@ -168,8 +177,8 @@ func TestHostileClient(t *testing.T) {
 	whole := tree.HashContent(good)
 	chunk := &wire.Chunk{Length: 4}
 	outcomes, err := apply(t, c, begin(copyAction("good", 4), copyAction("bad", 4)),
-		steps(&wire.Step{Entry: file(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]},
-			&wire.Step{Index: 1, Entry: file(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]}),
+		steps(&wire.Step{Entry: fileOf(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]},
+			&wire.Step{Index: 1, Entry: fileOf(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]}),
 		&wire.ApplyRequest{Data: []byte("goodevil")})
 	if err != nil || len(outcomes) != 2 || outcomes[0].Error != nil || outcomes[1].Error == nil {
 		t.Errorf("%v, %v", outcomes, err)

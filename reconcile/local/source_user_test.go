@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
 )
 
 // TestSourceUnreadable holds that what may not be read is not known, rather
 // than empty or gone.
 func TestSourceUnreadable(t *testing.T) {
-	if !unprivileged(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	root := t.TempDir()
@@ -59,7 +60,7 @@ func TestSourceUnreadable(t *testing.T) {
 }
 
 func TestCheckPairUnreadable(t *testing.T) {
-	if !unprivileged(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	root := pairFolders(t)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
 )
 
 // TestSwappedForSymlink puts a symlink in the place of each component, once
@@ -108,7 +109,7 @@ func TestFlippedForSymlink(t *testing.T) {
 }
 
 func TestUser(t *testing.T) {
-	if !asUser(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	if Privileged() {
@@ -159,7 +160,7 @@ func TestUser(t *testing.T) {
 }
 
 func TestXattrsOfUser(t *testing.T) {
-	if !asUser(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	onEach(t, func(t *testing.T, d *Dir, path string) {

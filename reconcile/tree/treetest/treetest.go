@@ -1,6 +1,6 @@
 // Package treetest holds what tests of the contract in package tree share: the
-// suite that every [tree.Replica] passes, a source in memory, and a replica of
-// which one call goes wrong.
+// suite that every [tree.Replica] passes, a source in memory, a replica of which
+// one call goes wrong, and an ordinary user to run a test as.
 package treetest
 
 import (

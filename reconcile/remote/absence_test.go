@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -159,7 +160,7 @@ func TestPauses(t *testing.T) {
 		if attempts < 24 || attempts > 60 {
 			t.Errorf("%d attempts in ten minutes", attempts)
 		}
-		if h.pauses[0] != 500*time.Millisecond || h.pauses[len(h.pauses)-1] != 30*time.Second {
+		if h.pauses[0] != 500*time.Millisecond || h.pauses[len(h.pauses)-1] != 30*time.Second || !slices.IsSorted(h.pauses) {
 			t.Errorf("pauses %v", h.pauses)
 		}
 	})
@@ -179,5 +180,8 @@ func TestAnotherFolder(t *testing.T) {
 	})
 	if out := r.Apply(t.Context(), []tree.Action{{Kind: tree.Create, Path: "x", Want: tree.Entry{Kind: tree.Folder}}}); !errors.Is(out[0].Err, tree.ErrReplicaReplaced) {
 		t.Errorf("%+v", out)
+	}
+	if names, err := os.ReadDir(p.root); err != nil || len(names) > 0 {
+		t.Errorf("written: %v, %v", names, err)
 	}
 }

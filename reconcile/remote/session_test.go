@@ -125,6 +125,9 @@ func TestFullServer(t *testing.T) {
 	if out := r.Apply(t.Context(), []tree.Action{action}); out[0].Err != nil {
 		t.Errorf("%+v", out)
 	}
+	if n := p.dials.Load(); n != 1 {
+		t.Errorf("%d connections were made", n)
+	}
 }
 
 // TestTraitsTravel (X24, X25): the client knows what the server's file system

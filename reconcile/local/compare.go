@@ -91,11 +91,11 @@ func (c *comparison) merge(names []at.Name) error {
 			}
 			names = names[1:]
 		case len(names) == 0 || entries[i].Name < names[0].Name:
-			c.missing(entries[i])
+			c.missing(i)
 			i++
 		default:
 			if c.r.temps.alive(names[0].Name) {
-				c.missing(entries[i])
+				c.missing(i)
 			} else {
 				c.both(i, names[0].Kind)
 			}
@@ -140,11 +140,34 @@ func (c *comparison) additional(name string) {
 	}
 }
 
-// missing is about a name that only the source has.
-func (c *comparison) missing(e tree.Entry) {
+// missing is about entry i, of which only the source has the name.
+func (c *comparison) missing(i int) {
+	e, ok := c.seen(i)
+	if !ok {
+		return
+	}
 	if want := c.project(e); want.Kind != tree.Absent {
 		c.drift(tree.OfExistence, want, tree.Entry{Name: e.Name})
 	}
+}
+
+// seen returns entry i, which is looked at if nobody did; false when that went
+// wrong, which is noted.
+func (c *comparison) seen(i int) (tree.Entry, bool) {
+	e := c.s.Entries[i]
+	if !e.Bare() {
+		return e, true
+	}
+	e, err := lookForList(c.s.Folder, e.Name)
+	if err == nil && e.Kind != tree.File {
+		err = tree.ErrChanged
+	}
+	if err != nil {
+		c.sourceError(i, err)
+		return e, false
+	}
+	c.s.Entries[i] = e
+	return e, true
 }
 
 // both is about entry i, of which the replica has the name, with a thing of
@@ -160,6 +183,10 @@ func (c *comparison) both(i int, kind tree.Kind) {
 		default:
 			c.contents(i)
 		}
+		return
+	}
+	e, ok := c.seen(i)
+	if !ok {
 		return
 	}
 	want := c.project(e)

@@ -14,13 +14,17 @@ import (
 func (c *comparison) stamps(i int) {
 	name := c.s.Entries[i].Name
 	e, err := c.s.Folder.Look(name)
+	if err == nil && e.Kind != tree.File {
+		err = tree.ErrChanged
+	}
 	if err != nil {
 		c.sourceError(i, fmt.Errorf("look: %w", err))
 		return
 	}
+	c.s.Entries[i] = e
 	have, err := c.r.entryAt(c.dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.missing(e)
+		c.missing(i)
 		return
 	}
 	if err != nil {
@@ -34,7 +38,10 @@ func (c *comparison) stamps(i int) {
 // versions that were found equal, nothing of them can have changed, extended
 // attributes included. Else it compares by content.
 func (c *comparison) remembered(i int) {
-	e := c.s.Entries[i]
+	e, ok := c.seen(i)
+	if !ok {
+		return
+	}
 	have, err := c.dir.Look(e.Name)
 	if err == nil {
 		if leaf, ok := c.known.leaf(e, have); ok {
@@ -62,6 +69,7 @@ func (c *comparison) contents(i int) {
 	defer source.Close()
 	e := source.Entry()
 	e.Name = name
+	c.s.Entries[i] = e
 	want := c.project(e)
 	file, have, err := openReplica(c.dir, name)
 	if err != nil {
@@ -109,10 +117,13 @@ func (c *comparison) sourceError(i int, err error) {
 		c.problem(e.Name, err)
 		return
 	}
-	have, err := c.dir.Look(e.Name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.problem(e.Name, fmt.Errorf("look: %w", err))
-		return
+	have := tree.Entry{}
+	if c.dir != nil {
+		have, err = c.dir.Look(e.Name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			c.problem(e.Name, fmt.Errorf("look: %w", err))
+			return
+		}
 	}
 	have.Name = e.Name
 	c.drift(tree.OfContent, c.project(e), have)

@@ -94,6 +94,10 @@ func (e Entry) Several() bool {
 	return e.Links > 1 && e.Kind != Folder && e.Kind != Socket && e.Kind != Absent
 }
 
+// Bare reports whether e is a file that was not looked at: only its name and
+// kind are known. See [SourceFolder.Names].
+func (e Entry) Bare() bool { return e.Kind == File && e.ID == ID{} }
+
 // Same reports whether e and f were read from one and the same unchanged
 // version of an entry: equal identity, kind, size and both times.
 func (e Entry) Same(f Entry) bool {

@@ -92,7 +92,8 @@ const (
 type Subject struct {
 	Path   Path
 	Folder SourceFolder
-	// Entries is the complete list of the source's folder.
+	// Entries is the complete list of the source's folder. A replica on this
+	// machine takes bare ones too, and completes in place those that it sees.
 	Entries []Entry
 	Method  Method
 	// Read, if not nil, is called with the bytes read as work goes on.

@@ -32,6 +32,9 @@ type SourceFolder interface {
 	// files are left out, because only an open file tells them at no cost;
 	// [Content.Entry] has them.
 	List() ([]Entry, error)
+	// Names is List for who opens the files anyway: those of which the folder
+	// itself tells the kind come as [Entry.Bare], and may be gone by now.
+	Names() ([]Entry, error)
 	// Look returns the entry at name, fresh and complete. Errors:
 	// [fs.ErrNotExist] when it is gone for certain; else unknown.
 	Look(name string) (Entry, error)

@@ -23,11 +23,17 @@ type comparison struct {
 	known *cachedFolder
 	// less: the replica cannot hold all of the entry at hand.
 	less bool
+	// What one file after the other is compared with.
+	source content
+	files  match
+	room   *room
 }
 
 // Compare lists the replica's folder and goes through both lists by name.
 func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
-	c := &comparison{r: r, ctx: ctx, s: s}
+	c := &comparison{r: r, ctx: ctx, s: s, room: rooms.Get().(*room)}
+	defer rooms.Put(c.room)
+	c.files = match{ctx: ctx, hash: true, read: s.Read}
 	c.out.Leaves = make([]tree.Digest, len(s.Entries))
 	names, err := c.open()
 	if err != nil {
@@ -41,6 +47,7 @@ func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison,
 	if err := c.merge(names.names); err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
 	}
+	c.out.Bytes = c.files.bytes.Load()
 	if c.known != nil && !r.options.ReadOnly {
 		r.cache.store(c.known)
 	}

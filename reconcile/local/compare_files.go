@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"time"
 
-	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 )
 
@@ -61,7 +60,7 @@ func (c *comparison) contents(i int) {
 	if c.known != nil {
 		begun = time.Now()
 	}
-	source, err := c.s.Folder.Open(name)
+	source, err := c.openSource(name)
 	if err != nil {
 		c.sourceError(i, err)
 		return
@@ -81,7 +80,8 @@ func (c *comparison) contents(i int) {
 		c.settle(i, want, have, tree.Digest{})
 		return
 	}
-	equal, digest, err := c.match(source, file, want.Size)
+	c.files.source, c.files.replica, c.files.size = source, file, want.Size
+	equal, digest, err := c.files.in(c.room)
 	if err == nil {
 		err = source.Changed()
 	}
@@ -102,11 +102,16 @@ func (c *comparison) contents(i int) {
 	}
 }
 
-func (c *comparison) match(source tree.Content, file *at.File, size int64) (bool, tree.Digest, error) {
-	m := match{ctx: c.ctx, source: source, replica: file, size: size, hash: true, read: c.s.Read}
-	equal, digest, err := m.run()
-	c.out.Bytes += m.bytes.Load()
-	return equal, digest, err
+// openSource opens a file of the source. It is in use until the next one.
+func (c *comparison) openSource(name string) (tree.Content, error) {
+	own, ok := c.s.Folder.(*sourceFolder)
+	if !ok {
+		return c.s.Folder.Open(name)
+	}
+	if err := own.open(name, &c.source); err != nil {
+		return nil, err
+	}
+	return &c.source, nil
 }
 
 // sourceError is about entry i, which was in the source's list and cannot be

@@ -289,7 +289,9 @@ func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder,
 	if id := p.m.replica.ID(); id != (tree.ID{}) && self.ID == id {
 		return nil, fmt.Errorf("%w: the replica is at %q of the source", ErrOverlap, string(v.path))
 	}
-	entries, err := p.list(f)
+	room := entryRooms.Get().(*entryRoom)
+	defer room.giveBack()
+	entries, err := p.list(f, room)
 	if err != nil {
 		return nil, p.unread(v.path, err)
 	}
@@ -306,14 +308,6 @@ func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder,
 		return nil, nil
 	}
 	return p.take(ctx, v, listed{self, entries}, c)
-}
-
-// list leaves files to a replica on this machine, which looks at each itself.
-func (p *pass) list(f tree.SourceFolder) ([]tree.Entry, error) {
-	if p.m.replica.ID() == (tree.ID{}) {
-		return f.List()
-	}
-	return f.Names()
 }
 
 // unread deals with a folder of the source that could not be read. What the

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"strings"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -35,16 +33,20 @@ func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison,
 	defer rooms.Put(c.room)
 	c.files = match{ctx: ctx, hash: true, read: s.Read}
 	c.out.Leaves = make([]tree.Digest, len(s.Entries))
-	names, err := c.open()
+	l := listings.Get().(*listing)
+	defer l.giveBack()
+	f, err := c.open(l)
 	if err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
 	}
-	if c.dir != nil {
-		defer names.close()
+	if f != nil {
+		defer f.close()
 	} else {
 		c.out.Drift = make([]tree.Drift, 0, len(s.Entries)) // everything is missing
 	}
-	if err := c.merge(names.names); err != nil {
+	err = c.merge(l.names)
+	c.files.tell()
+	if err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
 	}
 	c.out.Bytes = c.files.bytes.Load()
@@ -54,33 +56,27 @@ func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison,
 	return c.out, nil
 }
 
-// listing is the replica's folder with its names, sorted.
-type listing struct {
-	*folder
-	names []at.Name
-}
-
-func (c *comparison) open() (l listing, err error) {
+// open opens the replica's folder and lists it; nil when there is none.
+func (c *comparison) open(l *listing) (*folder, error) {
 	if c.r.root == nil {
-		return l, nil
+		return nil, nil
 	}
-	l.folder, err = c.r.openFolder(c.s.Path, toList)
+	f, err := c.r.openFolder(c.s.Path, toList)
 	if errors.Is(err, tree.ErrNoParent) {
-		return l, nil
+		return nil, nil
 	}
 	if err != nil {
-		return l, err
+		return nil, err
 	}
-	if l.names, err = l.dir.Names(nil); err != nil {
-		l.close()
-		return l, err
+	if err := l.read(f.dir); err != nil {
+		f.close()
+		return nil, err
 	}
-	slices.SortFunc(l.names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
-	c.dir = l.dir
+	c.dir = f.dir
 	if c.s.Method == tree.ByCache && c.r.cache != nil {
 		c.known = c.r.cache.load(c.s.Path)
 	}
-	return l, nil
+	return f, nil
 }
 
 // merge goes through both sorted lists. Its error ends the comparison; what

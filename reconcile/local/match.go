@@ -36,6 +36,19 @@ type match struct {
 	read    func(bytes int64) // may be nil
 
 	bytes atomic.Int64 // read on both sides together
+	told  int64        // of them
+}
+
+// tellAfter is how much is read between two calls of match.read: all workers
+// count in one place.
+const tellAfter = 1 << 20
+
+// tell tells what was read and not told yet.
+func (m *match) tell() {
+	if n := m.bytes.Load() - m.told; n > 0 && m.read != nil {
+		m.told += n
+		m.read(n)
+	}
 }
 
 // run reports whether the files are equal, and then the digest of the content
@@ -55,6 +68,9 @@ func (m *match) in(r *room) (equal bool, d tree.Digest, err error) {
 	}
 	k := block{n: int(m.size)}
 	equal, err = m.pair(&k, r)
+	if m.bytes.Load()-m.told >= tellAfter {
+		m.tell()
+	}
 	return equal, k.hash, err
 }
 
@@ -89,7 +105,9 @@ func (m *match) large() (equal bool, d tree.Digest, err error) {
 			}
 			blocks = append(blocks, k)
 		}
-		if equal, err := m.window(blocks); !equal || err != nil {
+		equal, err := m.window(blocks)
+		m.tell()
+		if !equal || err != nil {
 			return false, d, err
 		}
 		for i := range blocks {
@@ -167,7 +185,7 @@ func (m *match) pair(k *block, r *room) (bool, error) {
 			return false, err
 		}
 		err := readAll(m.replica, b, offset)
-		m.count(2 * n)
+		m.bytes.Add(int64(2 * n))
 		if errors.Is(err, tree.ErrChanged) {
 			return false, nil
 		}
@@ -192,7 +210,7 @@ func (m *match) zeros(of interface {
 	for done := 0; done < k.n; {
 		buf := r.a[:min(stripe, k.n-done)]
 		err := readAll(of, buf, k.offset+int64(done))
-		m.count(len(buf))
+		m.bytes.Add(int64(len(buf)))
 		if errors.Is(err, tree.ErrChanged) && of == m.replica {
 			return false, nil
 		}
@@ -202,11 +220,4 @@ func (m *match) zeros(of interface {
 		done += len(buf)
 	}
 	return true, nil
-}
-
-func (m *match) count(n int) {
-	m.bytes.Add(int64(n))
-	if m.read != nil {
-		m.read(int64(n))
-	}
 }

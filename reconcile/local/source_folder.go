@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
-	"sync"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -38,20 +36,17 @@ func (f *sourceFolder) Self() (tree.Entry, error) {
 	return e, nil
 }
 
-// namesOf keeps the room for names between listings.
-var namesOf = sync.Pool{New: func() any { return new([]at.Name) }}
-
 // List calls getdents64, then statx for each name and, but for files,
 // readlinkat or listxattr. A name that is gone by then is left out; everything
 // else that goes wrong at a name makes the folder one that is not known: who
 // may read a folder but not search it sees names, and none of them.
-func (f *sourceFolder) List() ([]tree.Entry, error) { return f.list(f.entry) }
+func (f *sourceFolder) List() ([]tree.Entry, error) { return f.list(nil, f.entry) }
 
 // Names calls getdents64, and statx as List does for all but files, and for one
 // of those: whether a folder may be searched shows at any name.
-func (f *sourceFolder) Names() ([]tree.Entry, error) {
+func (f *sourceFolder) Names(buf []tree.Entry) ([]tree.Entry, error) {
 	searched := false
-	return f.list(func(n at.Name) (tree.Entry, error) {
+	return f.list(buf, func(n at.Name) (tree.Entry, error) {
 		if n.Kind == tree.File && searched {
 			return tree.Entry{Name: n.Name, Kind: tree.File}, nil
 		}
@@ -61,20 +56,14 @@ func (f *sourceFolder) Names() ([]tree.Entry, error) {
 }
 
 // list calls look for each name, in their order.
-func (f *sourceFolder) list(look func(at.Name) (tree.Entry, error)) ([]tree.Entry, error) {
-	room := namesOf.Get().(*[]at.Name)
-	defer func() {
-		clear(*room)
-		namesOf.Put(room)
-	}()
-	names, err := f.d.Names(*room)
-	if err != nil {
+func (f *sourceFolder) list(buf []tree.Entry, look func(at.Name) (tree.Entry, error)) ([]tree.Entry, error) {
+	l := listings.Get().(*listing)
+	defer l.giveBack()
+	if err := l.read(f.d); err != nil {
 		return nil, f.failed("list", f.path, err)
 	}
-	*room = names
-	slices.SortFunc(names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
-	entries := make([]tree.Entry, 0, len(names))
-	for _, n := range names {
+	entries := slices.Grow(buf[:0], len(l.names))
+	for _, n := range l.names {
 		e, err := look(n)
 		switch {
 		case err == nil:

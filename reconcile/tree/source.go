@@ -33,8 +33,9 @@ type SourceFolder interface {
 	// [Content.Entry] has them.
 	List() ([]Entry, error)
 	// Names is List for who opens the files anyway: those of which the folder
-	// itself tells the kind come as [Entry.Bare], and may be gone by now.
-	Names() ([]Entry, error)
+	// itself tells the kind come as [Entry.Bare], and may be gone by now. The
+	// list is in the room of buf if that suffices.
+	Names(buf []Entry) ([]Entry, error)
 	// Look returns the entry at name, fresh and complete. Errors:
 	// [fs.ErrNotExist] when it is gone for certain; else unknown.
 	Look(name string) (Entry, error)

@@ -214,7 +214,7 @@ func (f *memoryFolder) List() ([]tree.Entry, error) {
 	return entries, nil
 }
 
-func (f *memoryFolder) Names() ([]tree.Entry, error) {
+func (f *memoryFolder) Names([]tree.Entry) ([]tree.Entry, error) {
 	entries, err := f.List()
 	for i, e := range entries {
 		if e.Kind == tree.File {

@@ -44,6 +44,8 @@ func TestReplica(t *testing.T, open func(t *testing.T) (tree.Replica, Peek)) {
 		{"compare names", testCompareNames},
 		{"compare with what cannot be read", testCompareUnreadable},
 		{"compare links", testCompareLinks},
+		{"compare bare lists", testCompareBare},
+		{"compare vanished", testCompareVanished},
 		{"digests", testDigests},
 		{"side by side", testSideBySide},
 	} {

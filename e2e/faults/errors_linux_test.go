@@ -55,6 +55,7 @@ var failures = map[string][]unix.Errno{
 	"lremovexattr":    {unix.EIO, unix.EROFS},
 	"flistxattr":      {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"llistxattr":      {unix.EIO, unix.ENOMEM, unix.ESTALE},
+	"listxattrat":     {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"fgetxattr":       {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"lgetxattr":       {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"mkdirat":         {unix.EIO, unix.EACCES, unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.ENAMETOOLONG},

@@ -38,6 +38,8 @@ func TestSourceUnreadable(t *testing.T) {
 		f := folderOf(t, s, "x")
 		_, err := f.List()
 		denied("List "+mode.String(), err)
+		_, err = f.Names(nil)
+		denied("Names "+mode.String(), err)
 		if mode&0o100 == 0 {
 			_, err = f.Look("in")
 			denied("Look "+mode.String(), err)

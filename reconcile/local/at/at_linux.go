@@ -38,6 +38,7 @@ const (
 type system struct {
 	openat2   bool // since Linux 5.6; seccomp filters may refuse it with EPERM
 	fchmodat2 bool // since Linux 6.6
+	xattrat   bool // listxattrat, since Linux 6.13
 	// proc is where proc(5) has a link for every open descriptor.
 	proc string
 }
@@ -57,6 +58,8 @@ func probe() *system {
 	}
 	errno, _ := unix.Fchmodat(-1, "x", 0, unix.AT_SYMLINK_NOFOLLOW).(unix.Errno)
 	s.fchmodat2 = errno == unix.EBADF
+	_, err = listxattrat(-1, "x", make([]byte, 1))
+	s.xattrat = err == unix.EBADF
 	return &s
 }
 

@@ -28,8 +28,8 @@ type bearer interface {
 // Xattrs returns the mirrored extended attributes of the file, sorted by
 // name.
 func (f *File) Xattrs() ([]tree.Xattr, error) {
-	var few [xattrEnough]byte
-	if n, err := unix.Flistxattr(f.fd, few[:]); n == 0 && err == nil { // as most files have it
+	var buf [xattrEnough]byte
+	if n, err := (fileBearer{f}).list(buf[:]); n == 0 && err == nil { // as it is for most
 		return nil, nil
 	}
 	return readXattrs(fileBearer{f})
@@ -45,7 +45,15 @@ func (f *File) SetXattrs(want, have []tree.Xattr) error {
 
 // Xattrs returns the mirrored extended attributes of name, whatever its kind,
 // sorted by name, and follows no symlink. The empty name is d.
+//
+// It calls flistxattr and fgetxattr, or listxattrat and lgetxattr for a name.
 func (d *Dir) Xattrs(name string) ([]tree.Xattr, error) {
+	if name != "" && d.sys.xattrat && checkName(name) == nil {
+		var buf [xattrEnough]byte
+		if n, err := listxattrat(d.fd, name, buf[:]); n == 0 && err == nil {
+			return nil, nil
+		}
+	}
 	b, err := d.bearer(name)
 	if err != nil {
 		return nil, err

@@ -178,7 +178,7 @@ func (d *Dir) OpenFile(name string) (*File, error) {
 			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)
 		switch {
 		case errno == 0:
-			return &File{fd: int(fd)}, nil
+			return &File{fd: int(fd), inMemory: d.inMemory()}, nil
 		case errno == unix.EINTR:
 		case errno == unix.EPERM && flags&noAtime != 0:
 			flags &^= noAtime

@@ -16,6 +16,8 @@ import (
 // File is an open regular file. One goroutine at a time, but for ReadAt.
 type File struct {
 	fd int
+	// inMemory: fstat waits for nobody.
+	inMemory bool
 	// sparse is what the last Entry saw.
 	sparse bool
 }

@@ -52,7 +52,7 @@ func (d *Dir) Look(name string) (tree.Entry, error) {
 func (f *File) Entry() (tree.Entry, error) {
 	var st unix.Stat_t
 	for {
-		err := unix.Fstat(f.fd, &st)
+		err := f.stat(&st)
 		if err == nil {
 			break
 		}

@@ -61,7 +61,8 @@ type Replica interface {
 	// wrong does not stop the others. After an error a path holds its old
 	// entry or none, never a part of the new one.
 	Apply(ctx context.Context, actions []Action) []Outcome
-	// Flush returns when everything applied so far would survive a crash.
+	// Flush returns when everything applied so far would survive a crash,
+	// unless the replica was asked to leave that to the system.
 	Flush(ctx context.Context) error
 	// Close gives the replica up for others to write.
 	Close() error

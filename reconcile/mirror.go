@@ -341,7 +341,7 @@ func (m *Mirror) Status() Status {
 // silent is the Observer that tells nobody.
 type silent struct{}
 
-func (silent) Acted(Acted)                     {}
+func (silent) Acted([]Acted)                   {}
 func (silent) PassStarted(PassCause)           {}
 func (silent) PassDone(Report)                 {}
 func (silent) Held(Hold)                       {}

@@ -58,8 +58,9 @@ type Replica struct {
 	cache    *digestCache
 
 	// Safe for concurrent use.
-	temps temps
-	lent  lending
+	temps  temps
+	lent   lending
+	syncer syncer
 }
 
 var _ tree.Replica = (*Replica)(nil)

@@ -142,6 +142,9 @@ func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree
 		return "", tree.Digest{}, err
 	}
 	digest, err := b.fill(f, file, a, content, want)
+	if rescuing, ok := content.(tree.Rescuer); ok && err != nil {
+		rescuing.Unfinished(file)
+	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
 	}

@@ -64,3 +64,10 @@ type Content interface {
 	Changed() error
 	Close() error
 }
+
+// Rescuer is a [Content] that cannot be read again, and wants what was written
+// of it back when it did not become complete: Unfinished is called before that
+// is removed, and written holds each range that was read, in its place.
+type Rescuer interface {
+	Unfinished(written io.ReaderAt)
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -16,9 +17,14 @@ import (
 
 // Bounds of one batch.
 const (
-	// inMemory is the size up to which a content is kept in memory while it
-	// arrives; a larger one goes through the spool.
-	inMemory = 1 << 20
+	// inMemory is the size up to which a content is kept in memory until it is
+	// complete. Of a larger one that replaces no file, up to maxStreamed wait
+	// to be written; another one goes through the spool.
+	inMemory    = 1 << 20
+	maxStreamed = 2 << 20
+	// rescueWithin is how long the server keeps what arrived of a content when
+	// it is told to stop.
+	rescueWithin = time.Second
 	// maxBuffered is how much of contents may wait in memory to be read.
 	maxBuffered = 4 << 20
 	// maxUnnamed is the longest chunk that may come without a name.
@@ -46,10 +52,11 @@ type batch struct {
 	// Used by the goroutine that receives.
 	current  int // the content that the client tells of; -1 for none
 	awaiting []place
-	partial  []byte // of the first one awaited
-	spare    []byte // the room of one that went into the spool
-	reused   []byte // for looking at what may be a chunk of a large content
-	inPlace  int    // misses in a row at the same place of the old version
+	partial  mem.BufferSlice // of the first one awaited
+	gathered int             // bytes in partial
+	spare    []byte          // a chunk in one piece, for the spool
+	reused   []byte          // for looking at what may be a chunk of a large content
+	inPlace  int             // misses in a row at the same place of the old version
 }
 
 // place names a segment that waits for data.
@@ -217,8 +224,9 @@ func (b *batch) fail(err error) {
 func (b *batch) receive(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply], cancel func()) error {
 	stalled := time.AfterFunc(stallLimit, func() { b.x.conn.Close() })
 	defer stalled.Stop()
+	r := &wire.Received{}
 	for {
-		r, err := stream.Recv()
+		err := stream.RecvMsg(r)
 		if err == io.EOF {
 			return nil
 		}

@@ -7,6 +7,9 @@ import (
 	"io"
 	"sort"
 	"sync"
+	"time"
+
+	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
@@ -24,8 +27,10 @@ type segment struct {
 	name          wire.ChunkID
 	named, hole   bool
 	// Guarded by the batch's mu: how it is there. bytes or from, at offset.
+	// Only the goroutine that reads lets go of bytes.
 	ready  bool
-	bytes  []byte
+	came   bool // over the wire
+	bytes  mem.BufferSlice
 	from   io.ReaderAt
 	offset int64
 }
@@ -37,7 +42,12 @@ type arriving struct {
 	index int
 	entry tree.Entry
 
-	// Used by the goroutine that receives.
+	// Set when it begins: it is read once, from the beginning to the end, as it
+	// arrives, and nothing of it is kept.
+	streamed bool
+
+	// Used by the goroutine that receives, and by the one that reads when
+	// reading has ended.
 	spool   *chunk.Spooled
 	sources []*chunk.Spooled
 
@@ -72,8 +82,7 @@ func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
 			return segment{}, false, c.err
 		}
 		if offset < c.known {
-			i := sort.Search(len(c.segments), func(i int) bool { return c.segments[i].start > offset }) - 1
-			if s := c.segments[i]; s.ready || !ready {
+			if s := c.segments[c.at(offset)]; s.ready || !ready {
 				return s, true, nil
 			}
 		} else if c.complete {
@@ -106,16 +115,59 @@ func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
 		case s.hole:
 			clear(part)
 		case s.bytes != nil:
-			copy(part, s.bytes[skip:])
+			copyAt(part, s.bytes, int(skip))
+		case s.from == nil:
+			return n, errDamaged // it was read before
 		default:
 			if err := readFull(s.from, part, s.offset+skip); err != nil {
 				return n, fmt.Errorf("read a chunk again: %w", err)
 			}
 		}
 		c.account(part, at)
-		n += len(part)
+		if n += len(part); c.streamed && s.bytes != nil && skip+int64(len(part)) == s.length {
+			c.consumed(at)
+		}
 	}
 	return n, nil
+}
+
+// copyAt copies what is at offset of parts.
+func copyAt(to []byte, parts mem.BufferSlice, offset int) {
+	for _, part := range parts {
+		if n := part.Len(); offset >= n {
+			offset -= n
+			continue
+		}
+		to = to[copy(to, part.ReadOnlyData()[offset:]):]
+		offset = 0
+		if len(to) == 0 {
+			return
+		}
+	}
+}
+
+// consumed lets go of the segment that holds offset.
+func (c *arriving) consumed(offset int64) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.drop(&c.segments[c.at(offset)])
+	c.b.changed.Broadcast()
+}
+
+// at returns which segment holds offset. The caller holds b.mu.
+func (c *arriving) at(offset int64) int {
+	return sort.Search(len(c.segments), func(i int) bool { return c.segments[i].start > offset }) - 1
+}
+
+// drop lets go of the bytes of a segment. The caller holds b.mu.
+func (c *arriving) drop(s *segment) {
+	if s.bytes == nil {
+		return
+	}
+	s.bytes.Free()
+	s.bytes = nil
+	c.buffered -= s.length
+	c.b.buffered -= s.length
 }
 
 // account hashes what is read from the beginning on. Reading may begin once
@@ -185,6 +237,9 @@ func (c *arriving) Changed() error {
 		c.hashed = c.entry.Size
 	}
 	if c.hashed != c.entry.Size { // not read from the beginning to the end
+		if c.streamed {
+			return errDamaged
+		}
 		if err := c.rehash(); err != nil {
 			return err
 		}
@@ -231,10 +286,58 @@ func (c *arriving) Close() error {
 func (c *arriving) free() {
 	c.closed = true
 	for i := range c.segments {
-		c.segments[i].bytes = nil
+		c.drop(&c.segments[i])
 	}
-	c.b.buffered -= c.buffered
-	c.buffered = 0
+}
+
+// Unfinished keeps what arrived of a content that did not become complete, for
+// the next attempt: what was read of it is in written.
+func (c *arriving) Unfinished(written io.ReaderAt) {
+	if !c.streamed || c.unspooled() {
+		return
+	}
+	until := time.Time{}
+	if c.b.ctx.Err() != nil { // somebody waits for the end
+		until = time.Now().Add(rescueWithin)
+	}
+	buf := make([]byte, wire.MaxChunk)
+	for i := 0; until.IsZero() || time.Now().Before(until); i++ {
+		s, ok := c.rescue(i, buf, written)
+		if !ok {
+			return
+		}
+		if s.length == 0 {
+			continue
+		}
+		if c.spool == nil {
+			var err error
+			if c.spool, err = c.b.x.folder.Spool.Begin(); err != nil {
+				return // it is sent once more
+			}
+		}
+		if _, err := c.spool.Append(s.name, buf[:s.length]); err != nil {
+			return
+		}
+	}
+}
+
+// rescue fills buf with segment i, of no length if it is not worth keeping;
+// false when there is none.
+func (c *arriving) rescue(i int, buf []byte, written io.ReaderAt) (s segment, ok bool) {
+	c.b.mu.Lock()
+	if ok = i < len(c.segments); ok {
+		s = c.segments[i]
+	}
+	c.b.mu.Unlock()
+	switch {
+	case !s.came || !s.named:
+		s.length = 0
+	case s.bytes != nil:
+		copyAt(buf[:s.length], s.bytes, 0)
+	case readFull(written, buf[:s.length], s.start) != nil:
+		s.length = 0
+	}
+	return s, ok
 }
 
 // release gives up what the content used of the spool.

@@ -71,6 +71,7 @@ func (x *session) run(ctx context.Context) error {
 	defer x.decoder.Close()
 	g := grpc.NewServer(
 		grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
+		grpc.ForceServerCodecV2(wire.NewCodec()),
 		grpc.MaxConcurrentStreams(maxCalls), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.WriteBufferSize(ioSize), grpc.ReadBufferSize(ioSize),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),

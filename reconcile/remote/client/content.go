@@ -116,10 +116,8 @@ func (c *cutting) piece(p chunk.Piece) error {
 		c.hash.zeros(p.Length)
 	} else {
 		o := offered{data: s.room.slice(p.Data), named: c.size >= chunk.Least}
-		if o.named {
-			m.Digest = c.name(p, o.data)
-		} else {
-			c.hash.write(o.data)
+		if m.Digest = c.hashed(p, o.data); !o.named {
+			m.Digest = nil
 		}
 		s.queue = append(s.queue, o)
 		s.queued += p.Length
@@ -130,9 +128,9 @@ func (c *cutting) piece(p chunk.Piece) error {
 	return s.offer()
 }
 
-// name names a chunk, and hashes the whole on the way: a content of one chunk
-// has but one hash.
-func (c *cutting) name(p chunk.Piece, data mem.Buffer) []byte {
+// hashed hashes a chunk for the digest of the whole and returns its name: a
+// content of one chunk has but one hash.
+func (c *cutting) hashed(p chunk.Piece, data mem.Buffer) []byte {
 	var name wire.ChunkID
 	if p.Length == c.size && p.Length <= tree.ContentBlock {
 		c.whole, c.known = tree.HashContent(p.Data), true

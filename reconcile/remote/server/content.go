@@ -64,6 +64,7 @@ type arriving struct {
 	// Used by the goroutine that reads: the digest of what was read so far.
 	hash   tree.ContentHash
 	hashed int64
+	whole  *tree.Digest // when it was read at once
 }
 
 var _ tree.Content = (*arriving)(nil)
@@ -175,7 +176,12 @@ func (c *arriving) drop(s *segment) {
 func (c *arriving) account(part []byte, at int64) {
 	if at == 0 {
 		c.hash.Reset()
-		c.hashed = 0
+		c.hashed, c.whole = 0, nil
+		if n := int64(len(part)); n == c.entry.Size && n <= tree.ContentBlock {
+			d := tree.HashContent(part)
+			c.hashed, c.whole = n, &d
+			return
+		}
 	}
 	if at > c.hashed && c.allHoles(c.hashed, at) {
 		c.hash.Zeros(at - c.hashed)
@@ -252,6 +258,9 @@ func (c *arriving) Changed() error {
 
 // sum may be asked for more than once, and reading may go on after it.
 func (c *arriving) sum() tree.Digest {
+	if c.whole != nil {
+		return *c.whole
+	}
 	d := c.hash.Sum()
 	c.hash.Reset()
 	c.hashed = 0
@@ -260,7 +269,7 @@ func (c *arriving) sum() tree.Digest {
 
 func (c *arriving) rehash() error {
 	c.hash.Reset()
-	c.hashed = 0
+	c.hashed, c.whole = 0, nil
 	buf := make([]byte, min(c.entry.Size, tree.ContentBlock))
 	for at := int64(0); at < c.entry.Size; {
 		n := min(int64(len(buf)), c.entry.Size-at)

@@ -141,9 +141,13 @@ func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree
 		b.r.temps.drop(temp)
 		return "", tree.Digest{}, err
 	}
+	staged, follows := content.(tree.Staged)
+	if follows {
+		staged.Staging(temp)
+	}
 	digest, err := b.fill(f, file, a, content, want)
-	if rescuing, ok := content.(tree.Rescuer); ok && err != nil {
-		rescuing.Unfinished(file)
+	if follows && err != nil {
+		staged.Unfinished(file)
 	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr

@@ -65,9 +65,11 @@ type Content interface {
 	Close() error
 }
 
-// Rescuer is a [Content] that cannot be read again, and wants what was written
-// of it back when it did not become complete: Unfinished is called before that
-// is removed, and written holds each range that was read, in its place.
-type Rescuer interface {
+// Staged is a [Content] that follows where it is written: Staging tells the
+// name under which it stands, in the folder it is for, until it is published.
+// When it does not become complete, Unfinished is called before that is
+// removed; written has each range that was read, in its place.
+type Staged interface {
+	Staging(name string)
 	Unfinished(written io.ReaderAt)
 }

@@ -182,9 +182,11 @@ func hasZeroPage(buf []byte) bool {
 	return false
 }
 
-// Least is the size from which a file's content is named: of a smaller one
-// the name would cost about as much as the bytes.
-const Least = 1 << 10
+// Least is the size from which a file's content is named. To ask costs 18
+// bytes on the wire and a hundred in the index of the server. What is shorter
+// is always sent: no more than it costs to tell the file's name and
+// attributes.
+const Least = 256
 
 // Digest returns the digest of a content and reads no holes.
 func Digest(c tree.Content, size int64) (tree.Digest, error) {

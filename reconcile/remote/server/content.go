@@ -28,11 +28,15 @@ type segment struct {
 	named, hole   bool
 	// Guarded by the batch's mu: how it is there. bytes or from, at offset.
 	// Only the goroutine that reads lets go of bytes.
-	ready  bool
-	came   bool // over the wire
-	bytes  mem.BufferSlice
-	from   io.ReaderAt
-	offset int64
+	ready bool
+	came  bool // over the wire
+	// promised: it is among the twins of another segment, which have what
+	// arrives for that.
+	promised bool
+	twins    []place
+	bytes    mem.BufferSlice
+	from     io.ReaderAt
+	offset   int64
 }
 
 // arriving is the content of one action, read while it arrives. It is a
@@ -60,6 +64,9 @@ type arriving struct {
 	digest   tree.Digest
 	err      error
 	buffered int64
+	held     int    // the first segment of a streamed content that may be in memory
+	starved  bool   // reading waits for more
+	staged   string // the name that it is written under; "" before
 
 	// Used by the goroutine that reads: the digest of what was read so far.
 	hash   tree.ContentHash
@@ -95,12 +102,18 @@ func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
 		if b.failed != nil {
 			return segment{}, false, b.failed
 		}
+		c.starved = true
+		b.changed.Broadcast()
 		b.changed.Wait()
+		c.starved = false
 	}
 }
 
 // ReadAt reads what has arrived, and waits for the rest.
 func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
+	if c.streamed {
+		c.consumed(offset)
+	}
 	for n < len(p) {
 		at := offset + int64(n)
 		s, ok, err := c.wait(at, true)
@@ -125,9 +138,7 @@ func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
 			}
 		}
 		c.account(part, at)
-		if n += len(part); c.streamed && s.bytes != nil && skip+int64(len(part)) == s.length {
-			c.consumed(at)
-		}
+		n += len(part)
 	}
 	return n, nil
 }
@@ -147,11 +158,13 @@ func copyAt(to []byte, parts mem.BufferSlice, offset int) {
 	}
 }
 
-// consumed lets go of the segment that holds offset.
+// consumed lets go of what is before offset: that was written by now.
 func (c *arriving) consumed(offset int64) {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
-	c.drop(&c.segments[c.at(offset)])
+	for ; c.held < len(c.segments) && c.segments[c.held].start+c.segments[c.held].length <= offset; c.held++ {
+		c.drop(&c.segments[c.held])
+	}
 	c.b.changed.Broadcast()
 }
 

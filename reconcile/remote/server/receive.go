@@ -79,15 +79,19 @@ func (b *batch) chunk(c *arriving, m *wire.Chunk) (named, needed bool, err error
 	b.buffered += int64(s.bytes.Len())
 	c.segments = append(c.segments, s)
 	c.known += s.length
-	if !s.ready {
-		b.awaiting = append(b.awaiting, place{c, len(c.segments) - 1})
+	p, needed := place{c, len(c.segments) - 1}, !s.ready && !s.promised
+	if needed {
+		b.awaiting = append(b.awaiting, p)
+	}
+	if s.named && needed {
+		b.x.recent.note(s.name, p)
 	}
 	b.changed.Broadcast()
-	return s.named, !s.ready, nil
+	return s.named, needed, nil
 }
 
 // find looks for a chunk in the spool, at the same place of the file's old
-// version, and where the index last saw it. What is found is held against its
+// version, where the index last saw it, and among the contents on their way. What is found is held against its
 // name; a small content keeps the bytes.
 func (b *batch) find(c *arriving, s *segment) {
 	var buf []byte // only for what may be it
@@ -128,6 +132,15 @@ func (b *batch) find(c *arriving, s *segment) {
 	if place, ok := f.Index.Find(s.name); ok {
 		if other, err := b.source(c, place.Path); err == nil && is(other, place.Offset) {
 			found(other, place.Offset)
+			return
+		}
+	}
+	if p, ok := b.x.recent.find(s.name); ok && !b.crowded() && !b.share(c, s, p) {
+		for _, path := range p.c.standing() {
+			if other, err := b.source(c, path); err == nil && is(other, p.start()) {
+				found(other, p.start())
+				return
+			}
 		}
 	}
 }
@@ -195,27 +208,41 @@ func (b *batch) end(c *arriving, step *wire.Step) error {
 	return nil
 }
 
-// data takes bytes of the chunks that are awaited, and frees them.
-func (b *batch) data(data mem.BufferSlice, length uint32) error {
-	defer func() { data.Free() }()
-	if length > 0 {
-		if length > wire.MaxMessage {
-			return fmt.Errorf("%d bytes compressed in one message", length)
-		}
-		raw, err := b.x.decoder.DecodeAll(data.Materialize(), make([]byte, 0, length))
-		if err != nil {
-			return err
-		}
-		if len(raw) != int(length) {
-			return fmt.Errorf("%d bytes came out of what should be %d", len(raw), length)
-		}
-		data.Free()
-		data = mem.BufferSlice{mem.SliceBuffer(raw)}
+// unpacked returns the data of a message as it was before it was compressed.
+func (b *batch) unpacked(data mem.BufferSlice, length uint32) (mem.BufferSlice, error) {
+	if length == 0 {
+		return data, nil
 	}
+	defer data.Free()
+	if length > wire.MaxMessage {
+		return nil, fmt.Errorf("%d bytes compressed in one message", length)
+	}
+	raw, err := b.x.decoder.DecodeAll(data.Materialize(), make([]byte, 0, length))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) != int(length) {
+		return nil, fmt.Errorf("%d bytes came out of what should be %d", len(raw), length)
+	}
+	return mem.BufferSlice{mem.SliceBuffer(raw)}, nil
+}
+
+// data takes bytes of the chunks that are awaited, and frees them.
+func (b *batch) data(stream applyStream, data mem.BufferSlice, length uint32) error {
+	data, err := b.unpacked(data, length)
+	if err != nil {
+		return invalid("data: %v", err)
+	}
+	defer data.Free()
 	for _, part := range data {
 		for at := 0; at < part.Len(); {
+			if len(b.awaiting) == 0 { // a step that waits may need no answer
+				if err := b.answer(stream); err != nil {
+					return err
+				}
+			}
 			if len(b.awaiting) == 0 {
-				return errors.New("more than was needed")
+				return invalid("data: more than was needed")
 			}
 			first := b.awaiting[0]
 			b.mu.Lock()
@@ -247,28 +274,23 @@ func (b *batch) arrived(p place, data mem.BufferSlice) {
 		if !c.dropped() {
 			offset, err = b.spool(c, c.segments[p.segment].name, data)
 		}
-		data.Free()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &c.segments[p.segment]
 	s.came = true
-	switch {
-	case err != nil:
-		c.err = err
-	case !c.inMemory():
-		s.from, s.offset = c.spool, offset
-	case c.closed || b.over:
+	if c.inMemory() {
+		b.deliver(p, data)
+	} else {
+		b.deliverTwins(s, data)
 		data.Free()
-	default:
-		s.bytes = data
-		c.buffered += s.length
-		b.buffered += s.length
+		if s.ready, s.from, s.offset = true, c.spool, offset; err != nil {
+			c.err = err
+		}
 	}
-	s.ready = true
 	b.changed.Broadcast()
 	b.await(c.index)
-	for c.streamed && c.buffered > maxStreamed && !c.closed && !b.over && c.err == nil && b.failed == nil && b.ctx.Err() == nil {
+	for c.streamed && c.buffered > maxStreamed && !c.starved && !c.closed && !b.over && c.err == nil && b.failed == nil && b.ctx.Err() == nil {
 		b.changed.Wait()
 	}
 }

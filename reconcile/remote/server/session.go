@@ -51,6 +51,7 @@ type session struct {
 	guard    *guard
 	decoder  *zstd.Decoder
 	ctx      context.Context // of the server: a client that is gone does not end what it began
+	recent   recent
 
 	// Guarded by mu.
 	mu      sync.Mutex

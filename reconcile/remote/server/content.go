@@ -7,7 +7,6 @@ import (
 	"io"
 	"sort"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc/mem"
 
@@ -310,56 +309,6 @@ func (c *arriving) free() {
 	for i := range c.segments {
 		c.drop(&c.segments[i])
 	}
-}
-
-// Unfinished keeps what arrived of a content that did not become complete, for
-// the next attempt: what was read of it is in written.
-func (c *arriving) Unfinished(written io.ReaderAt) {
-	if !c.streamed || c.unspooled() {
-		return
-	}
-	until := time.Time{}
-	if c.b.ctx.Err() != nil { // somebody waits for the end
-		until = time.Now().Add(rescueWithin)
-	}
-	buf := make([]byte, wire.MaxChunk)
-	for i := 0; until.IsZero() || time.Now().Before(until); i++ {
-		s, ok := c.rescue(i, buf, written)
-		if !ok {
-			return
-		}
-		if s.length == 0 {
-			continue
-		}
-		if c.spool == nil {
-			var err error
-			if c.spool, err = c.b.x.folder.Spool.Begin(); err != nil {
-				return // it is sent once more
-			}
-		}
-		if _, err := c.spool.Append(s.name, buf[:s.length]); err != nil {
-			return
-		}
-	}
-}
-
-// rescue fills buf with segment i, of no length if it is not worth keeping;
-// false when there is none.
-func (c *arriving) rescue(i int, buf []byte, written io.ReaderAt) (s segment, ok bool) {
-	c.b.mu.Lock()
-	if ok = i < len(c.segments); ok {
-		s = c.segments[i]
-	}
-	c.b.mu.Unlock()
-	switch {
-	case !s.came || !s.named:
-		s.length = 0
-	case s.bytes != nil:
-		copyAt(buf[:s.length], s.bytes, 0)
-	case readFull(written, buf[:s.length], s.start) != nil:
-		s.length = 0
-	}
-	return s, ok
 }
 
 // release gives up what the content used of the spool.

@@ -137,8 +137,14 @@ func (b *batch) find(c *arriving, s *segment) {
 	}
 	if p, ok := b.x.recent.find(s.name); ok && !b.crowded() && !b.share(c, s, p) {
 		for _, path := range p.c.standing() {
-			if other, err := b.source(c, path); err == nil && is(other, p.start()) {
+			other, err := b.source(c, path)
+			if err == nil && is(other, p.start()) {
 				found(other, p.start())
+			}
+			if p.c.standing() == nil { // it may have been opened too late to be closed
+				b.handles.close(path)
+			}
+			if s.ready {
 				return
 			}
 		}

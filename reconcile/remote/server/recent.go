@@ -106,6 +106,9 @@ func (c *arriving) Staging(name string) {
 	c.staged = name
 }
 
+// gone says that nothing of it stands there any more.
+func (c *arriving) gone() { c.Staging("") }
+
 // standing returns where a content that was read may stand by now.
 func (c *arriving) standing() []tree.Path {
 	c.b.mu.Lock()

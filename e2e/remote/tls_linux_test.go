@@ -221,12 +221,8 @@ func TestFullDisk(t *testing.T) {
 	}
 	t.Cleanup(func() { unix.Unmount(replica, unix.MNT_DETACH) })
 	write(t, filepath.Join(source, "small"), "fits")
-	_, url := served(t, server, replica, "127.0.0.1:"+freePort(t), client)
-	if code, said := client.once(nil, source, url); code != 0 {
-		t.Fatalf("exit %d: %s", code, said)
-	}
-	// Beside a file that fills the disk nothing else may fit for the moment.
 	write(t, filepath.Join(source, "large"), strings.Repeat("0123456789", 400_000))
+	_, url := served(t, server, replica, "127.0.0.1:"+freePort(t), client)
 	code, said := client.once(nil, source, url)
 	if code != 3 || !strings.Contains(said, "no space left on device") {
 		t.Errorf("exit %d: %s", code, said)

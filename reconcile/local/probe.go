@@ -41,12 +41,12 @@ func (r *Replica) tryTraits() error {
 	defer root.close()
 	name := r.temps.name()
 	defer r.temps.drop(name)
-	if err := root.dir.Mkdir(name); isFull(err) {
+	if err := root.dir.Mkdir(name); tree.IsFull(err) {
 		return nil // it may have room later
 	} else if err != nil {
 		return err
 	}
-	if err = r.tryIn(root.dir, name); isFull(err) {
+	if err = r.tryIn(root.dir, name); tree.IsFull(err) {
 		err = nil
 	}
 	_, left := r.removeTree(context.Background(), root.dir, name)
@@ -109,11 +109,6 @@ const sampleACL = "\x02\x00\x00\x00" +
 	"\x04\x00\x00\x00\xff\xff\xff\xff" +
 	"\x10\x00\x04\x00\xff\xff\xff\xff" +
 	"\x20\x00\x00\x00\xff\xff\xff\xff"
-
-// isFull reports whether err says that there is no room at the moment.
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
 
 // isRefusal reports whether err says that a file system does not do what was
 // asked for, rather than that it could not do it this time.

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"syscall"
 )
 
 // What callers test for. Every error that leaves a [Source] or a [Replica]
@@ -28,6 +29,11 @@ var (
 	// wrong with the path; try again when it is back.
 	ErrUnreachable = errors.New("replica is out of reach")
 )
+
+// IsFull reports whether err says that there is no room at the moment.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
 
 // Replica is the tree that is written, and the only one. Whole batches are
 // handed over, so that a replica behind a network costs a round trip for a

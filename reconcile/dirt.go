@@ -75,7 +75,7 @@ type item struct {
 	attempt int
 	// troubles counts those of them that were more than a passing hitch.
 	troubles int
-	since   time.Time
+	since    time.Time
 	// gone: an earlier look found the source's entry gone, and the replica's
 	// with this mark.
 	gone bool

@@ -17,9 +17,10 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 	p.count(v.path, l.entries, c)
 	names := make([]string, len(l.entries))
 	var below []visitFolder
+	unplaced := unplacedIn(c)
 	for i, e := range l.entries {
 		names[i] = e.Name
-		if e.Kind == tree.Folder {
+		if e.Kind == tree.Folder && !unplaced[e.Name] {
 			below = append(below, visitFolder{v.path.Join(e.Name), newNode(v.node, i)})
 		}
 	}
@@ -46,6 +47,20 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 		}
 	}
 	return below, nil
+}
+
+// unplacedIn returns the names that the replica has no place for: nothing below
+// them can be compared. nil for most.
+func unplacedIn(c tree.Comparison) (names map[string]bool) {
+	for _, problem := range c.Problems {
+		if tree.IsUnplaced(problem.Err) {
+			if names == nil {
+				names = make(map[string]bool)
+			}
+			names[problem.Name] = true
+		}
+	}
+	return names
 }
 
 // offer makes known what is additional in a folder, before anybody works on

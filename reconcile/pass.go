@@ -324,11 +324,11 @@ func (p *pass) unread(path tree.Path, err error) error {
 	return nil
 }
 
-// uncompared notes that something could not be compared. Rights do not come
-// back by themselves, and when they do there is an event. The caller holds mu.
+// uncompared notes that something could not be compared. Rights and names do
+// not change by themselves, and when they do there is an event. The caller holds mu.
 func (p *pass) uncompared(err error) {
 	p.flawed = true
-	p.retry = p.retry || !errors.Is(err, fs.ErrPermission)
+	p.retry = p.retry || !errors.Is(err, fs.ErrPermission) && !tree.IsUnplaced(err)
 }
 
 // problem is about what is inside the folder at path.

@@ -24,7 +24,7 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 	if l.cause != ByPass {
 		l.unsearched = m.completeLinks(ctx, l.path, l.src)
 	}
-	leader, ok := b.leader(l)
+	leader, ok := b.leader(ctx, l)
 	if !ok {
 		return false
 	}
@@ -60,13 +60,16 @@ func parted(l *look) bool {
 }
 
 // leader returns the first name of l's file that is one still.
-func (b *batch) leader(l *look) (tree.Path, bool) {
+func (b *batch) leader(ctx context.Context, l *look) (tree.Path, bool) {
 	for _, name := range b.m.links.names(l.src.ID) {
 		if name == l.path {
 			return name, true
 		}
 		e, err := lookAfresh(b.m.source, name)
 		if err == nil && e.ID == l.src.ID && e.Kind == l.src.Kind {
+			if b.m.traits.Names.Folds && b.above(ctx, name) != nil {
+				continue // another file has that name in the replica
+			}
 			return name, true
 		}
 		b.m.links.see(name, tree.Entry{})
@@ -184,6 +187,10 @@ func (b *batch) remove(ctx context.Context, l *look) {
 			m.queue.delay(l.item, 0)
 			return
 		}
+	}
+	if !b.sparesHeirs(l) {
+		m.queue.delay(l.item, 0)
+		return
 	}
 	if !b.mayRemove(ctx, l) {
 		return

@@ -105,5 +105,5 @@ func (b *batch) stillFits(ctx context.Context, from tree.Path, mark signature) b
 	if found.Entry.Kind == tree.File && found.Entry.Links > 1 {
 		return false
 	}
-	return found.Err == nil && signatureOf(found.Entry) == mark
+	return found.Err == nil && signatureOf(found.Entry) == mark && found.Entry.Name == from.Name()
 }

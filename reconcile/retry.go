@@ -38,6 +38,14 @@ func (b *batch) fail(l *look, err error) {
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		b.settle(l, verdict{result: failed})
+	case errors.Is(err, errNowhere):
+		m.problems.solved(l.path)
+		b.settle(l, verdict{result: absent})
+	case errors.Is(err, errUnplacedAbove): // told there
+		b.settle(l, verdict{result: failed})
+	case tree.IsUnplaced(err): // only other names mend it, and they have events of their own
+		m.problems.note(l.path, err, l.attempt)
+		b.settle(l, verdict{result: failed})
 	case isRootless(err) && !m.recovered():
 		m.postpone(l.item, sourcePoll)
 	case errors.Is(err, tree.ErrChanged):

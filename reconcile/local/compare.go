@@ -23,6 +23,8 @@ type comparison struct {
 	known *cachedFolder
 	// less: the replica cannot hold all of the entry at hand.
 	less bool
+	// spelling is of the names that the replica does not list as the source does.
+	spelling tree.Spelling
 }
 
 // Compare lists the replica's folder and goes through both lists by name.
@@ -59,6 +61,7 @@ func (c *comparison) open() (l listing, err error) {
 	}
 	l.folder, err = c.r.openFolder(c.s.Path, toList)
 	if errors.Is(err, tree.ErrNoParent) {
+		c.spell(nil)
 		return l, nil
 	}
 	if err != nil {
@@ -70,6 +73,7 @@ func (c *comparison) open() (l listing, err error) {
 	}
 	slices.SortFunc(l.names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
 	c.dir = l.dir
+	c.spell(l.names)
 	if c.s.Method == tree.ByCache && c.r.cache != nil {
 		c.known = c.r.cache.load(c.s.Path)
 	}
@@ -142,6 +146,10 @@ func (c *comparison) additional(name string) {
 
 // missing is about a name that only the source has.
 func (c *comparison) missing(e tree.Entry) {
+	if err := c.spelling.Unplaced[e.Name]; err != nil {
+		c.problem(e.Name, err)
+		return
+	}
 	if want := c.project(e); want.Kind != tree.Absent {
 		c.drift(tree.OfExistence, want, tree.Entry{Name: e.Name})
 	}
@@ -151,6 +159,10 @@ func (c *comparison) missing(e tree.Entry) {
 // that kind if the listing told it.
 func (c *comparison) both(i int, kind tree.Kind) {
 	e := c.s.Entries[i]
+	if as, ok := c.spelling.Misspelled[e.Name]; ok {
+		c.misspelled(e, as)
+		return
+	}
 	if e.Kind == tree.File && (kind == tree.File || kind == tree.Absent) {
 		switch {
 		case c.s.Method == tree.ByMetadata:

@@ -102,10 +102,11 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	for i, e := range entries {
 		switch {
 		case !e.Several() || p.m.projected(e).Kind == tree.Absent:
-		case p.m.traits.HoldsLinks(e.Kind):
-			names = append(names, e)
 		default:
-			unlinked = i
+			names = append(names, e)
+			if !p.m.traits.HoldsLinks(e.Kind) {
+				unlinked = i
+			}
 		}
 		switch e.Kind {
 		case tree.File:
@@ -141,7 +142,9 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	for _, e := range names {
 		name := path.Join(e.Name)
 		p.m.links.see(name, e)
-		p.groups.add(e, name)
+		if p.m.traits.HoldsLinks(e.Kind) {
+			p.groups.add(e, name)
+		}
 	}
 	for _, l := range c.Linked {
 		p.linked = append(p.linked, linkedPath{path: path.Join(l.Name), Linked: l})

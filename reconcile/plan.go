@@ -134,6 +134,19 @@ func (b *batch) leafByReading(l *look) tree.Digest {
 	return b.m.leaf(c.Entry(), digest)
 }
 
+// spread makes the other names of l's file dirty where the replica cannot hold
+// them as one: what was done to it may have been told of one name alone.
+func (b *batch) spread(l *look, did tree.ActionKind) {
+	if !l.src.Several() || l.cause == ByPass || did == tree.None || b.m.projected(l.src).Kind == tree.Absent {
+		return
+	}
+	for _, name := range b.m.links.names(l.src.ID) {
+		if name != l.path {
+			b.m.queue.add(name, dirt{cause: l.cause})
+		}
+	}
+}
+
 // descend compares what is in a folder that both sides have, one level deep:
 // of what is additional there, no event may tell. The folder may have come
 // under its name by a rename here, when what came along may be out of date;

@@ -364,7 +364,9 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 	if l.pass != nil {
 		l.pass.copied.Add(o.Bytes)
 	}
-	if a.Kind != tree.Link {
+	if !m.keepsNames(l.src) {
+		b.spread(l, o.Did)
+	} else if a.Kind != tree.Link {
 		b.gather(ctx, l, o.Did == tree.Copy || o.Did == tree.Update || o.Did == tree.Create)
 	}
 	entry := l.src

@@ -118,10 +118,13 @@ func (r *Replica) open() (err error) {
 	}
 	r.id = self.ID
 	r.traits = r.assumed()
-	if !r.options.ReadOnly {
-		if err := r.tryTraits(); err != nil {
-			return fmt.Errorf("try out: %w", err)
-		}
+	if r.options.ReadOnly {
+		err = r.inferTraits()
+	} else {
+		err = r.tryTraits()
+	}
+	if err != nil {
+		return fmt.Errorf("try out: %w", err)
 	}
 	if r.options.Cache != "" {
 		r.cache = openDigestCache(r.options.Cache, r.identity, r.traits)

@@ -53,7 +53,7 @@ func (b *batch) fail(l *look, err error) {
 	case errors.Is(err, tree.ErrNoParent) && l.attempt <= quietAttempts:
 		m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case (errors.Is(err, tree.ErrConflict) || isRootless(err)) && l.attempt <= quietAttempts:
+	case (errors.Is(err, tree.ErrConflict) || isRootless(err)) && l.attempt <= m.quietAttempts():
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
 	default:
 		if !errors.Is(err, tree.ErrNoParent) { // the parent's problem, told there
@@ -71,6 +71,16 @@ func isRootless(err error) bool {
 // quietAttempts is how often a path may find the replica other than expected,
 // or a root that is there again out of reach, before that is a problem.
 const quietAttempts = 5
+
+// quietAttempts grants a replica that folds names a second and more: so long the
+// system may remember an entry by a spelling under which nobody removed it
+// (entry_timeout, fuse(8)).
+func (m *Mirror) quietAttempts() int {
+	if m.traits.Names.Folds {
+		return quietAttempts + 2
+	}
+	return quietAttempts
+}
 
 // postpone gives it back for a while; a pass that waits for it goes on.
 func (m *Mirror) postpone(it *item, pause time.Duration) {

@@ -67,8 +67,9 @@ type listedNames struct {
 	folders map[tree.Path]map[string][]string // by folded name
 }
 
-// of returns the listed name of what stands at path. Errors: [tree.ErrTwin]
-// when none of those listed is like it.
+// of returns the listed name of what was seen at path. Errors: [tree.ErrConflict]
+// when none is like it: it is gone, though FUSE may remember it by this spelling
+// for a second, or the file system has another rule for names.
 func (l *listedNames) of(path tree.Path) (string, error) {
 	folder := path.Parent()
 	if l.folders[folder] == nil {
@@ -85,7 +86,7 @@ func (l *listedNames) of(path tree.Path) (string, error) {
 	case len(alike) > 0:
 		return alike[0], nil
 	}
-	return "", fmt.Errorf("%w, which is listed by another name", tree.ErrTwin)
+	return "", fmt.Errorf("%w: it is not listed by that name, or one like it", tree.ErrConflict)
 }
 
 func (r *Replica) foldedNames(path tree.Path) (map[string][]string, error) {

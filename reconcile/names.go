@@ -250,10 +250,7 @@ func (b *batch) respell(ctx context.Context, l *look) {
 		return
 	}
 	m.acted(action, o, l.cause, time.Since(began))
-	rivals, _ := b.alike(l.path)
-	for _, rival := range rivals {
-		m.queue.suggest(rival, dirt{cause: l.cause}) // it lost its place, maybe
-	}
+	b.lookAgain(l) // others lost their place, maybe
 	l.misspelled = ""
 	l.deep = l.want.Kind == tree.Folder
 	m.queue.delay(l.item, 0)
@@ -269,17 +266,32 @@ func (b *batch) sparesHeirs(l *look) bool {
 	return err == nil && slices.Equal(heirs, l.heirs)
 }
 
-// bringBack makes dirty what may have gone with those that were removed: the
-// source got a name in another spelling meanwhile.
-func (b *batch) bringBack(removed []*look) {
+// lookAgain makes dirty what has a name like one that was removed or renamed: the
+// source may have got that name meanwhile, and the replica's entry for it gone
+// with the other.
+func (b *batch) lookAgain(changed ...*look) {
 	if !b.m.traits.Names.Folds {
 		return
 	}
 	b.placing = placing{}
-	for _, l := range removed {
-		heirs, _ := b.alike(l.path)
-		for _, heir := range heirs {
-			b.m.queue.add(heir, dirt{cause: l.cause})
-		}
+	for _, l := range changed {
+		b.dirtyAlike(l.path, l.cause)
 	}
+}
+
+func (b *batch) dirtyAlike(path tree.Path, cause Cause) {
+	heirs, _ := b.alike(path) // what cannot be listed is in trouble anyway
+	for _, heir := range heirs {
+		b.m.queue.add(heir, dirt{cause: cause})
+	}
+}
+
+// hasHeirs reports whether the source has, or may have, a name like path now.
+func (b *batch) hasHeirs(path tree.Path) bool {
+	if !b.m.traits.Names.Folds {
+		return false
+	}
+	b.placing = placing{}
+	heirs, err := b.alike(path)
+	return err != nil || len(heirs) > 0
 }

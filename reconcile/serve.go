@@ -149,7 +149,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	for _, l := range doomed {
 		b.remove(ctx, l)
 	}
-	b.bringBack(doomed)
+	b.lookAgain(doomed...)
 	b.finish(ctx)
 }
 

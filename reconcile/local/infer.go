@@ -194,19 +194,19 @@ func (r *Replica) Assumed() string {
 	var less []string
 	t := r.traits
 	if t.Fixed {
-		less = append(less, "no owners and modes")
+		less = append(less, "no owners and no modes")
 	}
 	if !t.Symlinks {
-		less = append(less, "no symlinks, FIFOs and hard links")
+		less = append(less, "no symlinks, FIFOs or hard links")
 	}
 	if t.TimeStep > 1 {
 		less = append(less, fmt.Sprintf("times in steps of %g s", float64(t.TimeStep)/1e9))
 	}
 	switch n := t.Names; {
 	case n.LosesCase:
-		less = append(less, "names whatever the case of their letters")
+		less = append(less, "one name for A and a, in whatever case")
 	case n.Folds:
-		less = append(less, "names that differ in more than the case of their letters")
+		less = append(less, "one name for A and a")
 	}
 	return strings.Join(less, ", ")
 }

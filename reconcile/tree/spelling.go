@@ -31,7 +31,7 @@ func (t Traits) Spell(entries []Entry, listed []string, look func(names []string
 	missing := t.unlisted(entries, listed)
 	for _, name := range missing {
 		if err := t.Names.Check(name); err != nil {
-			s.unplace(name, err)
+			put(&s.Unplaced, name, err)
 		}
 	}
 	if !t.Names.Folds || len(missing) == 0 || len(listed) == 0 {
@@ -94,7 +94,7 @@ func (s *Spelling) pair(n Names, wanted, listed []string, found map[string]Found
 			f := found[name]
 			switch {
 			case f.Err != nil:
-				s.unplace(name, f.Err)
+				put(&s.Unplaced, name, f.Err)
 				continue
 			case f.Entry.Kind == Absent:
 				continue
@@ -102,19 +102,16 @@ func (s *Spelling) pair(n Names, wanted, listed []string, found map[string]Found
 			as = nearest(name, wanted, listed)
 		}
 		if first, taken := owner[as]; taken {
-			s.unplace(name, TwinOf(first))
+			put(&s.Unplaced, name, TwinOf(first))
 			continue
 		}
 		owner[as] = name
 		if as == name {
 			continue
 		}
-		if s.Stands == nil {
-			s.Stands, s.Misspelled = map[string]string{}, map[string]string{}
-		}
-		s.Stands[as] = name
+		put(&s.Stands, as, name)
 		if !n.Gives(as, name) {
-			s.Misspelled[name] = as
+			put(&s.Misspelled, name, as)
 		}
 	}
 }
@@ -130,11 +127,12 @@ func nearest(name string, wanted, listed []string) string {
 	return listed[0]
 }
 
-func (s *Spelling) unplace(name string, err error) {
-	if s.Unplaced == nil {
-		s.Unplaced = map[string]error{}
+// put sets a value in a map that may be nil until then: most folders need none.
+func put[V any](m *map[string]V, key string, value V) {
+	if *m == nil {
+		*m = map[string]V{}
 	}
-	s.Unplaced[name] = err
+	(*m)[key] = value
 }
 
 // TwinOf is [ErrTwin] for an entry whose name is the replica's for first.

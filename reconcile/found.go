@@ -42,6 +42,10 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 		if place, ok := leafless[d.Name()]; ok {
 			leaf = func(digest tree.Digest) { v.node.set(place, digest) }
 		}
+		if d.Differs == tree.OfName && p.visit == nil {
+			p.misspelled(path, d, leaf)
+			continue
+		}
 		if err := p.drift(ctx, path, d, leaf); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,8 @@ const (
 	zfs      = 0x2fc12fc1
 )
 
+func isFUSE(kind uint64) bool { return kind == unix.FUSE_SUPER_MAGIC }
+
 func hasModes(kind uint64) bool { return slices.Contains(nativeTypes, kind) }
 
 func isFAT(kind uint64) fatKind {

@@ -5,4 +5,6 @@ package local
 // On this system the type of a file system does not tell what it keeps.
 func hasModes(uint64) bool { return true }
 
+func isFUSE(uint64) bool { return false }
+
 func isFAT(uint64) fatKind { return notFAT }

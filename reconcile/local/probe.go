@@ -154,9 +154,10 @@ func (r *Replica) tryNames(dir *at.Dir) error {
 	return err
 }
 
-// tryModes sets a mode that no mount option gives, and sees whether it is kept.
+// tryModes sets a mode that no mount option gives, and sees whether anything of
+// it is kept: on Windows that is whether the file may be written.
 func (r *Replica) tryModes(dir *at.Dir, f *at.File) error {
-	const trial = 0o604
+	const trial = 0o404
 	before, err := f.Entry()
 	if err != nil {
 		return err
@@ -165,8 +166,11 @@ func (r *Replica) tryModes(dir *at.Dir, f *at.File) error {
 		return err
 	}
 	now, err := f.Entry()
-	if err != nil || now.Mode == trial {
+	if err != nil {
 		return err
+	}
+	if now.Mode != before.Mode {
+		return f.SetMode(before.Mode)
 	}
 	self, err := dir.Self()
 	if err != nil {

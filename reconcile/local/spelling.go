@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -116,9 +117,10 @@ func (b *batch) isRespelling(a *tree.Action) bool {
 // respell gives the entry name of dir another spelling of that name.
 //
 // A rename does it on most file systems. To some, and to Linux where both
-// spellings have one inode, it is a rename of a name to itself: then the entry
-// goes by way of a temp. RACE: after a crash in between it is left there, and
-// the next pass brings the name back.
+// spellings have one inode, that is a rename of a name to itself, and libfuse
+// puts aside what is open at the new name, which is the entry itself. There it
+// goes by way of a temp. RACE: after a crash in between it is left there; the
+// next pass removes it and brings the content again.
 func (b *batch) respell(dir *at.Dir, name, to string) error {
 	switch listed, err := whichListed(dir, name, to); {
 	case err != nil:
@@ -126,19 +128,46 @@ func (b *batch) respell(dir *at.Dir, name, to string) error {
 	case !listed[0] || listed[1]:
 		return fmt.Errorf("%w: %q is not the name of %q", tree.ErrConflict, name, to)
 	}
-	if err := dir.Rename(name, dir, to, at.Replace); err != nil {
+	kind, _, err := dir.FSType()
+	if err != nil {
 		return err
 	}
-	if listed, err := whichListed(dir, name, to); err != nil || listed[1] {
-		return err
+	if !isFUSE(kind) {
+		if err := dir.Rename(name, dir, to, at.Replace); err != nil {
+			return err
+		}
+		if listed, err := whichListed(dir, name, to); err != nil || listed[1] {
+			return err
+		}
 	}
+	return b.respellByTemp(dir, name, to)
+}
+
+// asideFor is for how long libfuse may take a name for open after it was closed.
+const asideFor = 500 * time.Millisecond
+
+func (b *batch) respellByTemp(dir *at.Dir, name, to string) error {
 	temp := b.r.temps.name()
 	defer b.r.temps.drop(temp)
 	if err := dir.Rename(name, dir, temp, at.Replace); err != nil {
 		return err
 	}
-	if err := moveNew(dir, temp, dir, to); err != nil {
-		dir.Rename(temp, dir, name, at.Replace) // if it stays, the next pass removes it
+	err := error(fs.ErrNotExist)
+	for pause := time.Millisecond; errors.Is(err, fs.ErrNotExist) && pause < asideFor; pause *= 2 {
+		var listed [2]bool
+		if listed, err = whichListed(dir, name, to); err == nil && (listed[0] || listed[1]) {
+			err = fmt.Errorf("%w: something stands there", tree.ErrConflict)
+		}
+		if err == nil {
+			// A look would not do: the system may remember the name by this spelling.
+			err = dir.Rename(temp, dir, to, at.Replace)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			time.Sleep(pause)
+		}
+	}
+	if err != nil {
+		moveNew(dir, temp, dir, name) // if it stays, the next pass removes it
 		return err
 	}
 	listed, err := whichListed(dir, name, to)

@@ -187,8 +187,9 @@ func (b *batch) winner(ctx context.Context, path tree.Path) (first string, found
 		if other.Err != nil {
 			return "", nil, other.Err
 		}
-		stands := self.Entry.Kind != tree.Absent
-		if stands == (other.Entry.Kind != tree.Absent) && (!stands || self.Entry.Name == other.Entry.Name) {
+		stands, otherStands := self.Entry.Kind != tree.Absent, other.Entry.Kind != tree.Absent
+		one := stands == otherStands && (!stands || self.Entry.Name == other.Entry.Name)
+		if one || stands && self.Entry.Name == others[i].Name() { // it came between the two looks
 			return others[i].Name(), &self.Entry, nil
 		}
 	}

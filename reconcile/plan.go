@@ -190,6 +190,15 @@ func (m *Mirror) dirtyFor(p *pass, path tree.Path, d dirt) {
 	p.follow(path, d, nil, nil)
 }
 
+// removeAll removes one after the other.
+func (b *batch) removeAll(ctx context.Context, doomed []*look) {
+	b.placing = placing{} // the source's names are looked at again before
+	for _, l := range doomed {
+		b.remove(ctx, l)
+	}
+	b.lookAgain(doomed...) // and after
+}
+
 // remove takes from the replica what the source does not have, if a fresh
 // look says so once more and the guard agrees.
 func (b *batch) remove(ctx context.Context, l *look) {

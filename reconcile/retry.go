@@ -50,7 +50,7 @@ func (b *batch) fail(l *look, err error) {
 		m.postpone(l.item, sourcePoll)
 	case errors.Is(err, tree.ErrChanged):
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case errors.Is(err, tree.ErrNoParent) && l.attempt <= quietAttempts:
+	case errors.Is(err, tree.ErrNoParent) && l.attempt <= m.quietAttempts():
 		m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
 	case (errors.Is(err, tree.ErrConflict) || isRootless(err)) && l.attempt <= m.quietAttempts():

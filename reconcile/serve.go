@@ -145,11 +145,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 		b.plan(ctx, l)
 	}
 	b.apply(ctx)
-	b.placing = placing{} // to be looked at again before anything is removed
-	for _, l := range doomed {
-		b.remove(ctx, l)
-	}
-	b.lookAgain(doomed...)
+	b.removeAll(ctx, doomed)
 	b.finish(ctx)
 }
 

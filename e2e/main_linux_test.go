@@ -29,7 +29,7 @@ func run(m *testing.M) int {
 			return code
 		}
 	}
-	if err := setUnlessGiven("test.parallel", beside); err != nil {
+	if err := rig.SetUnlessGiven("test.parallel", beside); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -76,14 +76,4 @@ func isolate() (code int, ok bool) {
 		return exit.ExitCode(), true
 	}
 	return 0, err == nil
-}
-
-// setUnlessGiven sets a flag that is not on the command line.
-func setUnlessGiven(name, value string) error {
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
-	if given {
-		return nil
-	}
-	return flag.Set(name, value)
 }

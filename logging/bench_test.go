@@ -36,6 +36,23 @@ func BenchmarkActed(b *testing.B) {
 	}
 }
 
+// BenchmarkActedTogether tells the actions of one batch to a file; one operation is one action.
+func BenchmarkActedTogether(b *testing.B) {
+	l, err := Open(Options{File: filepath.Join(b.TempDir(), "log")})
+	mustDo(b, err)
+	defer l.Close()
+	batch := make([]Acted, 512)
+	for i := range batch {
+		batch[i] = Acted{
+			Action: "copy", Path: "docs/a.txt", Kind: "file", Bytes: 12345, Elapsed: 1234 * time.Microsecond, Cause: CauseEvent,
+		}
+	}
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += len(batch) {
+		l.Acted(batch[:min(len(batch), b.N-n)]...)
+	}
+}
+
 // BenchmarkProgress is what a pass pays for each file.
 func BenchmarkProgress(b *testing.B) {
 	l := newLive(nil)

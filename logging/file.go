@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -86,35 +87,38 @@ func kindOf(mode fs.FileMode) string {
 	return "a device"
 }
 
-// Write appends one record, a whole line, with one write(2). It never returns an error: a record that cannot be written is
-// counted, and the next one that can is preceded by the number of those lost.
-func (w *file) Write(line []byte) (int, error) {
+// Write appends one or more records, each a whole line, with one write(2). It never returns an error: a record that cannot be
+// written is counted, and the next one that can is preceded by the number of those lost.
+func (w *file) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return len(line), nil
+		return len(lines), nil
 	}
 	if now := w.now(); now.Sub(w.checked) >= checkEvery || now.Before(w.checked) {
 		w.checked = now
 		w.follow()
 	}
 	if w.f == nil {
-		w.lost++
-		return len(line), nil
+		w.lost += linesIn(lines)
+		return len(lines), nil
 	}
 	if w.lost > 0 {
-		if w.append(w.recovery(w.lost)) != nil {
-			w.lost++
-			return len(line), nil
+		if _, err := w.append(w.recovery(w.lost)); err != nil {
+			w.lost += linesIn(lines)
+			return len(lines), nil
 		}
 		w.tell(w.lost, nil)
 		w.lost = 0
 	}
-	if err := w.append(line); err != nil {
-		w.lose(err)
+	if written, err := w.append(lines); err != nil {
+		w.lose(linesIn(lines[written:]), err)
 	}
-	return len(line), nil
+	return len(lines), nil
 }
+
+// linesIn counts the records that end in lines.
+func linesIn(lines []byte) uint64 { return uint64(bytes.Count(lines, []byte{'\n'})) }
 
 // follow opens the file anew when its name is gone or belongs to another file.
 // RACE: a record written after the look and before the next one goes into the file that was renamed, or is lost with one
@@ -144,25 +148,24 @@ func (w *file) reopen() error {
 	return nil
 }
 
-func (w *file) append(line []byte) error {
+// append returns how much of lines was written, the last record of which may be torn.
+func (w *file) append(lines []byte) (int, error) {
 	if w.torn {
 		// The rest of a torn line gets a line of its own, so that this record stays readable.
-		line = append([]byte{'\n'}, line...)
-	}
-	n, err := w.f.Write(line)
-	switch {
-	case err == nil:
+		if _, err := w.f.Write([]byte{'\n'}); err != nil {
+			return 0, err
+		}
 		w.torn = false
-	case n > 0:
-		w.torn = !(w.torn && n == 1)
 	}
-	return err
+	n, err := w.f.Write(lines)
+	w.torn = err != nil && n > 0 && lines[n-1] != '\n'
+	return n, err
 }
 
-// lose counts a record that could not be written because of err.
-func (w *file) lose(err error) {
+// lose counts records that could not be written because of err.
+func (w *file) lose(n uint64, err error) {
 	w.tellTrouble(fmt.Errorf("log file %q: %w", w.path, cause(err)))
-	w.lost++
+	w.lost += n
 }
 
 // tellTrouble tells once in a row of failures: lost is 0 only before the first.

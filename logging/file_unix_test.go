@@ -4,6 +4,7 @@ package logging
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -125,10 +126,10 @@ func TestFileTornLine(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		lines := fileLines(t, path)
-		if len(lines) != 4 || strings.HasSuffix(lines[1], "}") {
-			t.Fatalf("want a record, a torn one, the number lost and another:\n%s", strings.Join(lines, "\n"))
+		if len(lines) != 8 || strings.HasSuffix(lines[1], "}") || strings.HasSuffix(lines[5], "}") {
+			t.Fatalf("want a record, a torn one, the number lost and another, all twice:\n%s", strings.Join(lines, "\n"))
 		}
-		for i, want := range map[int]string{0: `"a"`, 2: `"records":2`, 3: `"d"`} {
+		for i, want := range map[int]string{0: `"a"`, 2: `"records":2`, 3: `"d"`, 4: `"e"`, 6: `"records":2`, 7: `"h"`} {
 			parse(t, lines[i])
 			if !strings.Contains(lines[i], want) {
 				t.Errorf("line %d: %s: want %s", i, lines[i], want)
@@ -150,6 +151,14 @@ func TestFileTornLine(t *testing.T) {
 	l.Solved("c")
 	mustDo(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old))
 	l.Solved("d")
+	// The same with records that are told together, of which the first one fits.
+	info, err = os.Stat(path)
+	mustDo(t, err)
+	limit.Cur = uint64(info.Size()) + 200
+	mustDo(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &limit))
+	l.Acted(Acted{Action: "copy", Path: "e"}, Acted{Action: "copy", Path: "f"}, Acted{Action: "copy", Path: "g"})
+	mustDo(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &old))
+	l.Solved("h")
 	mustDo(t, l.Close())
 }
 
@@ -232,19 +241,14 @@ func TestConsoleNotRead(t *testing.T) {
 		b, _ := io.ReadAll(r)
 		read <- string(b)
 	}()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
+	await(t, func() error {
 		live.mu.Lock()
-		settled := !live.stalled && live.missed == 0 && len(live.pending) == 0
-		live.mu.Unlock()
-		if settled {
-			break
+		defer live.mu.Unlock()
+		if live.stalled || live.missed > 0 || len(live.pending) > 0 {
+			return fmt.Errorf("the console does not recover: stalled %v, %d missed, %d pending", live.stalled, live.missed, len(live.pending))
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("the console did not recover")
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return nil
+	})
 	l.Solved("last")
 	stop()
 	w.Close()

@@ -36,6 +36,7 @@ type State struct {
 	Waiting  int64     // paths in the queue
 	Problems int64     // paths that could not be mirrored
 	Held     string    // why removals are held; empty if they are not
+	Away     bool      // the replica is out of reach
 	Folders  int64     // watched
 	Polled   int64     // those among them that are polled
 	Proved   time.Time // when a pass last proved both trees equal; zero if none has
@@ -160,6 +161,10 @@ func (s State) words(now time.Time) (words, tone string) {
 		b = append(b, "removals held: "...)
 		b = append(b, printable(s.Held)...)
 	}
+	if s.Away {
+		part()
+		b = append(b, "replica out of reach"...)
+	}
 	if s.Problems > 0 {
 		part()
 		b = appendCounted(b, s.Problems, "problem")
@@ -171,7 +176,7 @@ func (s State) words(now time.Time) (words, tone string) {
 	}
 	switch {
 	case tone != toneNone:
-	case s.Problems > 0:
+	case s.Away || s.Problems > 0:
 		tone = toneYellow
 	case s.Waiting > 0:
 		tone = toneCyan

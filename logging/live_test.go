@@ -45,7 +45,7 @@ func liveOn(s *screen) *Live {
 
 // after lets time pass in a bubble and all that follows from it happen.
 func after(d time.Duration) {
-	time.Sleep(d)
+	time.Sleep(d) // on the fake clock
 	synctest.Wait()
 }
 

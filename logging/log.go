@@ -74,13 +74,16 @@ type Options struct {
 // cannot be written is counted, told on the console once, and told in the file when it can be written again.
 type Log struct {
 	// set by Open
-	json    zerolog.Logger // file, and console when it shows JSON
+	json    zerolog.Logger // to out
+	out     outputs        // file, and console when it shows JSON
 	file    *file          // nil without a file
 	console *Live          // nil unless it shows text
 	jsonOut *Live          // nil unless it shows JSON
 	least   zerolog.Level  // of the console
 	now     func() time.Time
 	lines   sync.Pool // of *text
+	// of *gathering
+	gathered sync.Pool
 }
 
 // Open opens the log file, creating it and its parent folders. That it cannot be opened or is no regular file is an error that
@@ -97,6 +100,7 @@ func open(o Options, now func() time.Time) (*Log, error) {
 	}
 	colour := o.Console != nil && o.Console.colour
 	l.lines.New = func() any { return &text{colour: colour} }
+	l.gathered.New = func() any { return new(gathering) }
 	out := outputs{least: l.least}
 	if o.File != "" {
 		f, id, err := openLogFile(o.File)
@@ -116,6 +120,7 @@ func open(o Options, now func() time.Time) (*Log, error) {
 	default:
 		l.console = o.Console
 	}
+	l.out = out
 	l.json = zerolog.New(out).Level(level)
 	if out.file == nil && out.console == nil {
 		l.json = zerolog.Nop()
@@ -202,7 +207,7 @@ func (l *Log) fileTrouble(lost uint64, err error) {
 // classFile is the [KeyClass] of notices about the log file itself, which only a console can tell.
 const classFile = "log_file"
 
-// outputs hands each JSON record to the file and, from a level on, to the console.
+// outputs hands JSON records, one or more whole lines, to the file and, from a level on, to the console.
 type outputs struct {
 	file    io.Writer
 	console io.Writer
@@ -213,12 +218,12 @@ func (o outputs) Write(line []byte) (int, error) {
 	return o.WriteLevel(zerolog.NoLevel, line)
 }
 
-func (o outputs) WriteLevel(level zerolog.Level, line []byte) (int, error) {
+func (o outputs) WriteLevel(level zerolog.Level, lines []byte) (int, error) {
 	if o.file != nil {
-		o.file.Write(line)
+		o.file.Write(lines)
 	}
 	if o.console != nil && level >= o.least {
-		o.console.Write(line)
+		o.console.Write(lines)
 	}
-	return len(line), nil
+	return len(lines), nil
 }

@@ -1,8 +1,11 @@
 package logging
 
 import (
+	"bytes"
 	"path/filepath"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 // Start is the first record of a mirror.
@@ -109,7 +112,7 @@ type action struct {
 	joint   string // between path and from
 }
 
-var actions = map[string]action{
+var kindsOfAction = map[string]action{
 	"create":   {message: "created", tone: toneGreen},
 	"copy":     {message: "copied", tone: toneGreen, sized: true},
 	"update":   {message: "updated", tone: toneCyan, sized: true},
@@ -119,37 +122,72 @@ var actions = map[string]action{
 	"remove":   {message: "removed", tone: toneRed},
 }
 
-// Acted tells one action.
-func (l *Log) Acted(a Acted) {
+// Acted tells actions that took effect together, in their order: each has a record of its own, and all of them get to the file
+// and to the console at once, for a write(2) costs more than all else about a record.
+func (l *Log) Acted(actions ...Acted) {
 	at := l.now()
-	how, known := actions[a.Action]
-	if !known {
-		how.message = "acted"
-	}
-	path := Name(a.Path)
-	if e := l.record(LevelInfo, EventActed, at); e != nil {
-		e.Str(KeyAction, a.Action).Str(KeyPath, path)
-		if a.From != "" {
-			e.Str(KeyFrom, Name(a.From))
+	g := l.gathered.Get().(*gathering)
+	defer l.gathered.Put(g)
+	out := l.json.Output(&g.json)
+	for i := range actions {
+		a := &actions[i]
+		how, known := kindsOfAction[a.Action]
+		if !known {
+			how.message = "acted"
 		}
-		e.Str(KeyKind, a.Kind)
-		if how.sized {
-			e.Int64(KeyBytes, a.Bytes)
+		path := Name(a.Path)
+		if e := stamp(out.Info(), EventActed, at); e != nil {
+			a.record(e, how, path)
 		}
-		if a.Entries > 0 {
-			e.Int64(KeyEntries, a.Entries)
+		if t := l.text(LevelInfo, at, a.Action, how.tone); t != nil {
+			t.acted(a, how, path)
+			g.text.Write(t.end())
+			l.lines.Put(t)
 		}
-		e.Float64(KeyElapsedMS, milliseconds(a.Elapsed)).Str(KeyCause, a.Cause).Msg(how.message)
+		if g.json.Len()+g.text.Len() > gatheredMax {
+			l.spend(g)
+		}
 	}
-	if t := l.text(LevelInfo, at, a.Action, how.tone); t != nil {
-		t.acted(a, how, path)
-		l.show(t)
+	l.spend(g)
+}
+
+// gathering is what is told at once.
+type gathering struct{ json, text bytes.Buffer }
+
+// gatheredMax bounds what is told at once, so that little is lost together when a disk is full.
+const gatheredMax = 32 << 10
+
+// spend hands g over and empties it.
+func (l *Log) spend(g *gathering) {
+	if g.json.Len() > 0 {
+		l.out.WriteLevel(zerolog.InfoLevel, g.json.Bytes())
+		g.json.Reset()
 	}
+	if g.text.Len() > 0 {
+		l.console.Write(g.text.Bytes())
+		g.text.Reset()
+	}
+}
+
+// record adds what the JSON of an action has besides time and event.
+func (a *Acted) record(e *zerolog.Event, how action, path string) {
+	e.Str(KeyAction, a.Action).Str(KeyPath, path)
+	if a.From != "" {
+		e.Str(KeyFrom, Name(a.From))
+	}
+	e.Str(KeyKind, a.Kind)
+	if how.sized {
+		e.Int64(KeyBytes, a.Bytes)
+	}
+	if a.Entries > 0 {
+		e.Int64(KeyEntries, a.Entries)
+	}
+	e.Float64(KeyElapsedMS, milliseconds(a.Elapsed)).Str(KeyCause, a.Cause).Msg(how.message)
 }
 
 // acted adds the subject and the details of an action. A folder ends with a slash; a rename reads from old to new; kinds
 // that do not show are named.
-func (t *text) acted(a Acted, how action, path string) {
+func (t *text) acted(a *Acted, how action, path string) {
 	from := a.From
 	if a.Action == "rename" && from != "" {
 		path, from = Name(from), a.Path

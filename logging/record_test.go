@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -272,6 +273,38 @@ func TestRecords(t *testing.T) {
 				t.Errorf("file (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestActedTogether: actions told at once are the records that they are when told one by one, also more than are handed over
+// in one piece.
+func TestActedTogether(t *testing.T) {
+	all := make([]Acted, 1000)
+	for i := range all {
+		all[i] = Acted{Action: "copy", Path: fmt.Sprint(i), Kind: "file", Cause: CausePass}
+	}
+	tell := map[string]func(*Log){
+		"together": func(l *Log) { l.Acted(all...) },
+		"singly": func(l *Log) {
+			for _, a := range all {
+				l.Acted(a)
+			}
+		},
+	}
+	file, console := map[string][]string{}, map[string]string{}
+	for name, f := range tell {
+		l := newTested(t)
+		f(l.Log)
+		file[name], console[name] = fileLines(t, l.path), l.console.String()
+	}
+	if len(file["singly"]) != len(all) {
+		t.Errorf("file has %d records, want %d", len(file["singly"]), len(all))
+	}
+	if diff := cmp.Diff(file["singly"], file["together"]); diff != "" {
+		t.Errorf("file (-singly +together):\n%s", diff)
+	}
+	if diff := cmp.Diff(console["singly"], console["together"]); diff != "" {
+		t.Errorf("console (-singly +together):\n%s", diff)
 	}
 }
 

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -52,19 +53,14 @@ func (o *output) collect(master *os.File) {
 
 func (o *output) await(t *testing.T, want string) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
+	await(t, func() error {
 		o.mu.Lock()
-		got := o.buf.String()
-		o.mu.Unlock()
-		if strings.Contains(got, want) {
-			return
+		defer o.mu.Unlock()
+		if got := o.buf.String(); !strings.Contains(got, want) {
+			return fmt.Errorf("terminal shows %q, want %q in it", got, want)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("terminal shows %q, want %q in it", got, want)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return nil
+	})
 }
 
 func TestTerminal(t *testing.T) {
@@ -114,16 +110,15 @@ func TestTerminalHungUp(t *testing.T) {
 	live := NewLive(slave, LineOnTerminal)
 	stop := startLive(live)
 	mustDo(t, master.Close())
-	deadline := time.Now().Add(5 * time.Second)
-	for broken := false; !broken; {
+	await(t, func() error {
 		fmt.Fprintln(live, "line")
 		live.State(State{Waiting: 1})
 		live.mu.Lock()
-		broken = live.broken
-		live.mu.Unlock()
-		if time.Now().After(deadline) {
-			t.Fatal("the closed terminal was not noticed")
+		defer live.mu.Unlock()
+		if !live.broken {
+			return errors.New("the closed terminal is not noticed")
 		}
-	}
+		return nil
+	})
 	stop()
 }

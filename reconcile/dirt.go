@@ -73,7 +73,9 @@ type item struct {
 	// attempt counts looks that did not settle the path; since is when the
 	// first of them was.
 	attempt int
-	since   time.Time
+	// troubles counts those of them that were more than a passing hitch.
+	troubles int
+	since    time.Time
 	// gone: an earlier look found the source's entry gone, and the replica's
 	// with this mark.
 	gone bool

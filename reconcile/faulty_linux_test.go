@@ -7,8 +7,10 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lockstep/reconcile"
@@ -205,19 +207,23 @@ func TestUnreachableForAWhile(t *testing.T) {
 // The times of a folder are part of what a path is settled with: a pass must
 // not end before them.
 func TestOnceWaitsForTimesOfFolders(t *testing.T) {
-	r := setUp(t, reconcile.Options{})
-	r.write("folder/file", "content")
-	follows := make(chan struct{}, 100)
-	r.dst = &moody{Replica: r.dst, mood: func(a tree.Action) error {
-		if a.Follows {
-			follows <- struct{}{}
-			time.Sleep(20 * time.Millisecond) // a slow replica
+	synctest.Test(t, func(t *testing.T) {
+		const slowly = time.Hour // of the bubble: it is over when all else has come to rest
+		r := setUp(t, reconcile.Options{})
+		r.write("folder/file", "content")
+		var follows atomic.Int64
+		r.dst = &moody{Replica: r.dst, mood: func(a tree.Action) error {
+			if a.Follows {
+				time.Sleep(slowly)
+				follows.Add(1)
+			}
+			return nil
+		}}
+		begun := time.Now()
+		r.once()
+		if took := time.Since(begun); took < slowly || follows.Load() == 0 {
+			t.Errorf("the pass took %v, and times of %d folders were put back", took, follows.Load())
 		}
-		return nil
-	}}
-	r.once()
-	r.wantEqual("after one pass")
-	if len(follows) == 0 {
-		t.Error("no times were put back")
-	}
+		r.wantEqual("after one pass")
+	})
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"sync"
 
 	"lockstep/reconcile/tree"
 )
@@ -10,6 +11,30 @@ import (
 type listed struct {
 	self    tree.Entry
 	entries []tree.Entry
+}
+
+// entryRoom holds the entries of one folder after the other.
+type entryRoom struct{ entries []tree.Entry }
+
+var entryRooms = sync.Pool{New: func() any { return new(entryRoom) }}
+
+func (r *entryRoom) giveBack() {
+	clear(r.entries) // they hold on to their names
+	r.entries = r.entries[:0]
+	entryRooms.Put(r)
+}
+
+// list leaves files to a replica on this machine, which looks at each itself.
+// The entries are there until room is given back.
+func (p *pass) list(f tree.SourceFolder, room *entryRoom) ([]tree.Entry, error) {
+	if p.m.replica.ID() == (tree.ID{}) {
+		return f.List()
+	}
+	entries, err := f.Names(room.entries)
+	if err == nil {
+		room.entries = entries
+	}
+	return entries, err
 }
 
 // take makes drift of what a comparison found.

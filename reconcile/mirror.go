@@ -43,6 +43,9 @@ type Options struct {
 	CountAhead bool
 	// Observer is told what happens; nil for nobody.
 	Observer Observer
+	// Wall reads the clock that goes on while the machine sleeps; nil for
+	// the system's.
+	Wall func() time.Time
 }
 
 // Defaults of [Options], and times that are decisions.
@@ -104,6 +107,9 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 	o.Workers = max(o.Workers, leastWorkers)
 	if o.Observer == nil {
 		o.Observer = silent{}
+	}
+	if o.Wall == nil {
+		o.Wall = func() time.Time { return time.Now().Round(0) } // without the monotonic reading
 	}
 	return &Mirror{
 		source:    source,
@@ -209,7 +215,7 @@ func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration)
 	defer interval.Stop()
 	poll := time.NewTicker(clockPoll)
 	defer poll.Stop()
-	seen := time.Now()
+	seen, wall := time.Now(), m.o.Wall()
 	for {
 		if m.ailing() {
 			poll.Reset(sourcePoll)
@@ -223,11 +229,11 @@ func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration)
 			return cause
 		case <-poll.C:
 		}
-		now := time.Now()
-		if now.Round(0).Sub(seen.Round(0))-now.Sub(seen) > clockGap {
+		awake, passed := time.Since(seen), m.o.Wall().Sub(wall)
+		if passed-awake > clockGap {
 			return OnResume
 		}
-		seen = now
+		seen, wall = seen.Add(awake), wall.Add(passed)
 		if m.ailing() && m.recovered() {
 			select {
 			case <-m.requests: // this pass will do
@@ -335,7 +341,7 @@ func (m *Mirror) Status() Status {
 // silent is the Observer that tells nobody.
 type silent struct{}
 
-func (silent) Acted(Acted)                     {}
+func (silent) Acted([]Acted)                   {}
 func (silent) PassStarted(PassCause)           {}
 func (silent) PassDone(Report)                 {}
 func (silent) Held(Hold)                       {}

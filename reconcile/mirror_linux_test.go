@@ -14,17 +14,23 @@ import (
 	"lockstep/reconcile"
 )
 
-// Whatever is done to the source, and however late, often and mixed up dirty
-// paths come: when they are worked off, the trees are equal, a pass finds
-// nothing, and two passes prove the same number.
-func TestEventsInAnyOrderEndInEqualTrees(t *testing.T) {
+// checkWorlds checks a property of a rig whose source is w.
+func checkWorlds(t *testing.T, property func(rt *rapid.T, r *rig, w *world)) {
 	base := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := scratch(t, base)
 		defer os.RemoveAll(dir)
 		r := newRig(rt, dir, reconcile.Options{})
 		defer r.close()
-		w := newWorld(rt, r.source, filepath.Join(dir, "outside"))
+		property(rt, r, newWorld(rt, r.source, filepath.Join(dir, "outside")))
+	})
+}
+
+// Whatever is done to the source, and however late, often and mixed up dirty
+// paths come: when they are worked off, the trees are equal, a pass finds
+// nothing, and two passes prove the same number.
+func TestEventsInAnyOrderEndInEqualTrees(t *testing.T) {
+	checkWorlds(t, func(rt *rapid.T, r *rig, w *world) {
 		r.serve(func(ctx context.Context) {
 			r.pass(ctx)
 			r.wantEqual("after the first pass")
@@ -70,13 +76,7 @@ func tell(t *rapid.T, r *rig, paths []string) []string {
 
 // Dirty paths may be lost on the way. A pass repairs what that left.
 func TestAPassRepairsWhatEventsMissed(t *testing.T) {
-	base := t.TempDir()
-	rapid.Check(t, func(rt *rapid.T) {
-		dir := scratch(t, base)
-		defer os.RemoveAll(dir)
-		r := newRig(rt, dir, reconcile.Options{})
-		defer r.close()
-		w := newWorld(rt, r.source, filepath.Join(dir, "outside"))
+	checkWorlds(t, func(rt *rapid.T, r *rig, w *world) {
 		r.serve(func(ctx context.Context) {
 			r.pass(ctx)
 			for range rapid.IntRange(1, 12).Draw(rt, "operations") {
@@ -99,13 +99,8 @@ func TestAPassRepairsWhatEventsMissed(t *testing.T) {
 //
 // Scenarios: R2, R3, R10.
 func TestAPassRepairsATamperedReplica(t *testing.T) {
-	base := t.TempDir()
-	rapid.Check(t, func(rt *rapid.T) {
-		dir := scratch(t, base)
-		defer os.RemoveAll(dir)
-		r := newRig(rt, dir, reconcile.Options{})
-		defer r.close()
-		newWorld(rt, r.source, filepath.Join(dir, "outside"))
+	checkWorlds(t, func(rt *rapid.T, r *rig, _ *world) {
+		dir := filepath.Dir(r.source)
 		r.once()
 		trap := filepath.Join(dir, "trap")
 		for _, name := range names {

@@ -9,8 +9,9 @@ import (
 // Observer is told what happens, as it happens. Calls come from many
 // goroutines at once and hold up the mirror while they last.
 type Observer interface {
-	// Acted: the replica was changed.
-	Acted(Acted)
+	// Acted: the replica was changed, in this order, by what took effect
+	// together.
+	Acted([]Acted)
 	// PassStarted and PassDone frame a pass; passes never overlap.
 	PassStarted(PassCause)
 	PassDone(Report)

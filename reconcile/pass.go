@@ -301,7 +301,9 @@ func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder,
 	if id := p.m.replica.ID(); id != (tree.ID{}) && self.ID == id {
 		return nil, fmt.Errorf("%w: the replica is at %q of the source", ErrOverlap, string(v.path))
 	}
-	entries, err := f.List()
+	room := entryRooms.Get().(*entryRoom)
+	defer room.giveBack()
+	entries, err := p.list(f, room)
 	if err != nil {
 		return nil, p.unread(v.path, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"lockstep/reconcile"
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
 )
 
 // stamped makes the same tree in whatever order steps come.
@@ -120,34 +120,9 @@ func TestDigestTellsTreesApart(t *testing.T) {
 	}
 }
 
-// asUser runs the calling test once more as an ordinary user, and reports
-// whether that is where it runs now.
-func asUser(t *testing.T) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return true
-	}
-	dir := t.TempDir() // where that user may read and write
-	for d := dir; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
-		must(t, os.Chmod(d, 0o777))
-	}
-	binary := filepath.Join(dir, "reconcile.test")
-	content, err := os.ReadFile("/proc/self/exe")
-	must(t, err)
-	must(t, os.WriteFile(binary, content, 0o755))
-	c := exec.Command(binary, "-test.run=^"+t.Name()+"$", "-test.count=1")
-	c.Dir = dir
-	c.Env = append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Errorf("as an ordinary user: %v\n%s", err, out)
-	}
-	return false
-}
-
 // Scenarios: P1, P2, G7.
 func TestWhatCannotBeReadIsKept(t *testing.T) {
-	if !asUser(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	r := setUp(t, reconcile.Options{})

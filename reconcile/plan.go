@@ -122,7 +122,13 @@ func (b *batch) leafByReading(l *look) tree.Digest {
 	if len(l.done) == 0 {
 		return tree.Digest{}
 	}
-	c, err := b.folders.opener(l.path)()
+	return b.m.readLeaf(b.folders.opener(l.path))
+}
+
+// readLeaf reads the file that open opens for its digest; zero when it cannot
+// be read.
+func (m *Mirror) readLeaf(open func() (tree.Content, error)) tree.Digest {
+	c, err := open()
 	if err != nil {
 		return tree.Digest{}
 	}
@@ -131,7 +137,7 @@ func (b *batch) leafByReading(l *look) tree.Digest {
 	if err != nil {
 		return tree.Digest{}
 	}
-	return b.m.leaf(c.Entry(), digest)
+	return m.leaf(c.Entry(), digest)
 }
 
 // spread makes the other names of l's file dirty where the replica cannot hold

@@ -131,7 +131,7 @@ func (w *watched) work(ctx context.Context, r *rand.Rand) {
 		}
 		covers := w.begins(items)
 		for i, it := range items {
-			time.Sleep(time.Duration(r.IntN(5)) * time.Millisecond)
+			time.Sleep(time.Duration(r.IntN(5)) * time.Millisecond) // on the fake clock
 			w.ends(it, covers[i], r)
 			w.mayClaim(r)
 		}
@@ -183,7 +183,7 @@ func TestQueueKeepsItsPromises(t *testing.T) {
 				producing.Go(func() {
 					for range 60 {
 						w.add(paths[r.IntN(len(paths))], r.IntN(3) > 0)
-						time.Sleep(time.Duration(r.IntN(4)) * time.Millisecond)
+						time.Sleep(time.Duration(r.IntN(4)) * time.Millisecond) // on the fake clock
 					}
 				})
 			}

@@ -54,7 +54,7 @@ func (r *recorder) record(f func()) {
 	r.news.Broadcast()
 }
 
-func (r *recorder) Acted(a reconcile.Acted) { r.record(func() { r.acted = append(r.acted, a) }) }
+func (r *recorder) Acted(a []reconcile.Acted) { r.record(func() { r.acted = append(r.acted, a...) }) }
 func (r *recorder) PassStarted(c reconcile.PassCause) {
 	r.record(func() { r.started = append(r.started, c) })
 }

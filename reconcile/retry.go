@@ -18,6 +18,10 @@ const (
 	firstChangedPause = 10 * time.Millisecond
 	lastChangedPause  = 500 * time.Millisecond
 	maxUnsettled      = 2 * time.Second
+
+	// smallFile is the size up to which a full disk is tried again soon: what
+	// filled it may be a large file beside, which did not fit and is gone.
+	smallFile = 1 << 20
 )
 
 // growing returns first doubled attempt times, but at most last.
@@ -50,17 +54,25 @@ func (b *batch) fail(l *look, err error) {
 		m.postpone(l.item, sourcePoll)
 	case errors.Is(err, tree.ErrChanged):
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case errors.Is(err, tree.ErrNoParent) && l.attempt <= m.quietAttempts():
-		m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
-		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case (errors.Is(err, tree.ErrConflict) || isRootless(err)) && l.attempt <= m.quietAttempts():
+	case l.attempt <= m.quietAttempts() && mayPass(err, l.src.Size):
+		if errors.Is(err, tree.ErrNoParent) {
+			m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
+		}
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
 	default:
 		if !errors.Is(err, tree.ErrNoParent) { // the parent's problem, told there
 			m.problems.note(l.path, err, l.attempt)
 		}
-		m.postpone(l.item, growing(firstPause, lastPause, l.attempt-1))
+		l.troubles++
+		m.postpone(l.item, growing(firstPause, lastPause, l.troubles-1))
 	}
+}
+
+// mayPass reports whether err may be over in a moment, for a path of which size
+// bytes were to be written.
+func mayPass(err error, size int64) bool {
+	return errors.Is(err, tree.ErrNoParent) || errors.Is(err, tree.ErrConflict) || isRootless(err) ||
+		tree.IsFull(err) && size <= smallFile
 }
 
 // isRootless reports whether err is the trouble of one of the roots.
@@ -69,7 +81,8 @@ func isRootless(err error) bool {
 }
 
 // quietAttempts is how often a path may find the replica other than expected,
-// or a root that is there again out of reach, before that is a problem.
+// or full, or a root that is there again out of reach, before that is a
+// problem.
 const quietAttempts = 5
 
 // quietAttempts grants a replica that folds names a second and more: so long the

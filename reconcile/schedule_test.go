@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,7 @@ type twin struct {
 	tree.Replica
 	source *treetest.Source
 	slow   time.Duration
+	jumped atomic.Int64 // how far the wall clock is ahead, in nanoseconds
 
 	mu      sync.Mutex
 	check   error
@@ -104,7 +106,8 @@ func scheduled(t *testing.T, body func(t *testing.T, m *reconcile.Mirror, w *twi
 		w := &twin{source: treetest.NewSource(), slow: 10 * time.Second}
 		w.source.File("file", "content")
 		d := &diary{recorder: newRecorder(), begun: time.Now()}
-		m := reconcile.New(w.source, w, reconcile.Options{Interval: time.Minute, Observer: d})
+		wall := func() time.Time { return time.Now().Round(0).Add(time.Duration(w.jumped.Load())) }
+		m := reconcile.New(w.source, w, reconcile.Options{Interval: time.Minute, Observer: d, Wall: wall})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- m.Run(ctx) }()
@@ -124,6 +127,23 @@ func TestIntervalIsMeasuredFromTheEnd(t *testing.T) {
 	scheduled(t, func(t *testing.T, _ *reconcile.Mirror, _ *twin, d *diary) {
 		time.Sleep(150*time.Second + time.Millisecond)
 		d.want(t, "0s start", "10s done", "1m10s interval", "1m20s done", "2m20s interval", "2m30s done")
+	})
+}
+
+// A machine that slept makes one pass when it wakes; a clock that is set makes
+// one at the most, and intervals stay as long as they are.
+//
+// Scenarios: O6, O7.
+func TestPassAfterSleep(t *testing.T) {
+	scheduled(t, func(t *testing.T, _ *reconcile.Mirror, w *twin, d *diary) {
+		time.Sleep(30 * time.Second)
+		w.jumped.Add(int64(8 * time.Hour))
+		time.Sleep(60 * time.Second)
+		w.jumped.Add(-int64(24 * time.Hour))
+		time.Sleep(30*time.Second + time.Millisecond)
+		w.jumped.Add(int64(time.Second)) // as a time server does
+		time.Sleep(60 * time.Second)
+		d.want(t, "0s start", "10s done", "40s resume", "50s done", "1m50s interval", "2m0s done", "3m0s interval")
 	})
 }
 

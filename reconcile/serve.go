@@ -335,6 +335,15 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 	began := time.Now()
 	outcomes := b.m.replica.Apply(ctx, actions)
 	elapsed := time.Since(began) / time.Duration(len(actions))
+	var told []Acted
+	for i, o := range outcomes {
+		if o.Err == nil {
+			told = appendActed(told, actions[i], o, owners[i].cause, elapsed)
+		}
+	}
+	if len(told) > 0 {
+		b.m.o.Observer.Acted(told)
+	}
 	for i, o := range outcomes {
 		if o.Err != nil {
 			b.fail(owners[i], o.Err)
@@ -345,14 +354,13 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 			continue
 		}
 		b.descend(ctx, owners[i])
-		b.succeed(ctx, owners[i], actions[i], o, elapsed)
+		b.succeed(ctx, owners[i], actions[i], o)
 	}
 }
 
 // succeed settles a path that is equal now.
-func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outcome, elapsed time.Duration) {
+func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outcome) {
 	m := b.m
-	m.acted(a, o, l.cause, elapsed)
 	m.problems.solved(l.path)
 	if o.Did == tree.Create && l.src.Kind == tree.Folder && l.cause != ByPass {
 		b.dirtyBelow(l)
@@ -378,14 +386,21 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 
 // acted tells of what was really done.
 func (m *Mirror) acted(a tree.Action, o tree.Outcome, cause Cause, elapsed time.Duration) {
+	if told := appendActed(nil, a, o, cause, elapsed); told != nil {
+		m.o.Observer.Acted(told)
+	}
+}
+
+// appendActed appends what was really done, if anything was.
+func appendActed(told []Acted, a tree.Action, o tree.Outcome, cause Cause, elapsed time.Duration) []Acted {
 	if o.Did == tree.None {
-		return
+		return told
 	}
 	kind := a.Want.Kind
 	if o.Did == tree.Remove {
 		kind = a.Over
 	}
-	m.o.Observer.Acted(Acted{
+	return append(told, Acted{
 		Action: o.Did, Path: a.Path, From: a.From, Kind: kind, Differed: o.Differed,
 		Bytes: o.Bytes, Removed: o.Removed, Elapsed: elapsed, Cause: cause, Follows: a.Follows,
 	})

@@ -78,16 +78,7 @@ func (p *pass) leafOf(path tree.Path, v verdict) tree.Digest {
 	if e.Kind != tree.File {
 		return p.m.leaf(e, tree.Digest{})
 	}
-	c, err := f.opener(path)()
-	if err != nil {
-		return tree.Digest{}
-	}
-	defer c.Close()
-	digest, err := readDigest(c)
-	if err != nil {
-		return tree.Digest{}
-	}
-	return p.m.leaf(c.Entry(), digest)
+	return p.m.readLeaf(f.opener(path))
 }
 
 // workedOff counts what became of one difference.

@@ -1,6 +1,10 @@
 package watcher
 
-import "errors"
+import (
+	"errors"
+	"io"
+	"os"
+)
 
 // attr is what one look at an entry tells, without following it.
 type attr struct {
@@ -19,6 +23,39 @@ type rootID struct {
 	mount uint64
 }
 
+// handle is an open folder.
+type handle struct {
+	file *os.File
+	attr attr
+}
+
+func (h *handle) close() { h.file.Close() }
+
+// listChunk is how many entries of a folder are in memory at a time.
+const listChunk = 256
+
+// list calls each for every entry. After an error some entries may be missing.
+func (h *handle) list(each func(name string, folder bool)) error {
+	for {
+		entries, err := h.file.ReadDir(listChunk)
+		for _, e := range entries {
+			each(e.Name(), e.IsDir())
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// rewind makes list begin anew.
+func (h *handle) rewind() error {
+	_, err := h.file.Seek(0, io.SeekStart)
+	return err
+}
+
 // errNoFolder says that there is something at the path, but no folder.
 var errNoFolder = errors.New("not a folder")
 
@@ -27,7 +64,6 @@ var errNoFolder = errors.New("not a folder")
 //	openPlace(root) (*place, error)         a handle of the root, for a short time: it keeps a mount busy
 //	(*place).stat(path) (attr, error)       look at one entry, following no symlink at the end of path
 //	(*place).open(path) (*handle, error)    open a folder for reading, following no symlink anywhere
-//	(*handle).list(each) error              read the names and kinds
 //	(*handle).stat(name) (attr, error)      look at one entry of it
 //	(*handle).remote() string               the name of its file system if that sends no events, else ""
 //	readRoot(root) (rootID, attr, error)    identify the root; errNoFolder

@@ -4,7 +4,6 @@ package watcher
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -18,15 +17,6 @@ type place struct {
 	fd   int
 	id   identity
 }
-
-// handle is an open folder.
-type handle struct {
-	file *os.File
-	attr attr
-}
-
-// listChunk is how many entries of a folder are in memory at a time.
-const listChunk = 256
 
 func openPlace(root string) (*place, error) {
 	fd, err := retry(func() (int, error) {
@@ -78,30 +68,6 @@ func (p *place) open(path string) (*handle, error) {
 		return nil, err
 	}
 	return &handle{file: os.NewFile(uintptr(fd), p.root+"/"+path), attr: a}, nil
-}
-
-func (h *handle) close() { h.file.Close() }
-
-// list calls each for every entry. After an error some entries may be missing.
-func (h *handle) list(each func(name string, folder bool)) error {
-	for {
-		entries, err := h.file.ReadDir(listChunk)
-		for _, e := range entries {
-			each(e.Name(), e.IsDir())
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// rewind makes list begin anew.
-func (h *handle) rewind() error {
-	_, err := h.file.Seek(0, io.SeekStart)
-	return err
 }
 
 func (h *handle) stat(name string) (attr, error) { return statAt(int(h.file.Fd()), name) }

@@ -2,7 +2,6 @@ package watcher
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,20 +12,12 @@ import (
 const (
 	pathMax      = windows.MAX_LONG_PATH
 	costPerEntry = 0
-	listChunk    = 256
 )
 
 // place is the root folder by name: Windows keeps a folder with an open handle from being renamed.
 type place struct {
 	root string
 	id   identity
-}
-
-// handle is an open folder.
-type handle struct {
-	file *os.File
-	name string
-	attr attr
 }
 
 func openPlace(root string) (*place, error) {
@@ -58,37 +49,14 @@ func (p *place) open(path string) (*handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &handle{file: f, name: name, attr: a}, nil
+	return &handle{file: f, attr: a}, nil
 }
 
-func (h *handle) close() { h.file.Close() }
-
-func (h *handle) list(each func(name string, folder bool)) error {
-	for {
-		entries, err := h.file.ReadDir(listChunk)
-		for _, e := range entries {
-			each(e.Name(), e.IsDir())
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// rewind makes list begin anew.
-func (h *handle) rewind() error {
-	_, err := h.file.Seek(0, io.SeekStart)
-	return err
-}
-
-func (h *handle) stat(name string) (attr, error) { return statName(filepath.Join(h.name, name)) }
+func (h *handle) stat(name string) (attr, error) { return statName(filepath.Join(h.file.Name(), name)) }
 
 // remote asks for the kind of the drive.
 func (h *handle) remote() string {
-	volume, err := windows.UTF16PtrFromString(filepath.VolumeName(h.name) + `\`)
+	volume, err := windows.UTF16PtrFromString(filepath.VolumeName(h.file.Name()) + `\`)
 	if err != nil || windows.GetDriveType(volume) != windows.DRIVE_REMOTE {
 		return ""
 	}

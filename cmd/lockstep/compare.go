@@ -59,7 +59,7 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 		return unreadable(err)
 	}
 	defer source.Close()
-	ctx, stopped := untilSignal(ctx)
+	ctx, stopped := untilSignal(ctx, stopGrace)
 	defer stopped()
 	replica, err := openReplica(ctx, s, p, local.ReplicaOptions{ReadOnly: true}, nil)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // mirror carries out "lockstep SOURCE REPLICA": it opens everything, runs until
 // it is told to stop (or for one pass), and closes everything.
 func mirror(ctx context.Context, s settings, stdout io.Writer) error {
-	ctx, stopped := untilSignal(ctx)
+	ctx, stopped := untilSignal(ctx, stopGrace)
 	defer stopped()
 	requested, release := passRequests()
 	defer release()
@@ -94,7 +94,7 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 	if s.once {
 		return mirrorOnce(ctx, m, told, out)
 	}
-	return mirrorOn(ctx, m, told, followed{s, p, out})
+	return mirrorOn(ctx, m, told, followed{s, p, out, replica.away})
 }
 
 // patience is how long a path that is gone may take to turn up elsewhere: both
@@ -115,7 +115,7 @@ func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, out su
 	ending, end := context.WithCancel(ctx)
 	var line sync.WaitGroup
 	if out.terminal {
-		line.Go(func() { keepLine(ending, m, nil, out.live) })
+		line.Go(func() { keepLine(ending, m, stateOf, out.live) })
 	}
 	report, err := m.Once(ctx)
 	end()
@@ -147,6 +147,8 @@ type followed struct {
 	s   settings
 	p   pair
 	out surroundings
+	// away reports whether the replica is out of reach.
+	away func() bool
 }
 
 // mirrorOn watches first, then makes a pass, then follows.
@@ -163,7 +165,8 @@ func mirrorOn(ctx context.Context, m *reconcile.Mirror, told *observer, f follow
 		}
 	})
 	if f.out.terminal {
-		rooms.Go(func() { keepLine(ctx, m, w, f.out.live) })
+		state := func(status reconcile.Status) logging.State { return f.stateOf(status, w) }
+		rooms.Go(func() { keepLine(ctx, m, state, f.out.live) })
 	}
 	rooms.Go(func() {
 		for {
@@ -207,8 +210,9 @@ const (
 	lineAtRest       = time.Second
 )
 
-// keepLine feeds the live line until ctx ends. w may be nil.
-func keepLine(ctx context.Context, m *reconcile.Mirror, w *watcher.Watcher, live *logging.Live) {
+// keepLine feeds the live line until ctx ends; state says what it shows at
+// rest.
+func keepLine(ctx context.Context, m *reconcile.Mirror, state func(reconcile.Status) logging.State, live *logging.Live) {
 	tick := time.NewTicker(lineWhilePassing)
 	defer tick.Stop()
 	passing := false
@@ -223,7 +227,7 @@ func keepLine(ctx context.Context, m *reconcile.Mirror, w *watcher.Watcher, live
 			if passing {
 				live.EndProgress()
 			}
-			live.State(stateOf(status, w))
+			live.State(state(status))
 		}
 		if passing != status.Passing {
 			passing = status.Passing
@@ -244,7 +248,7 @@ func keepLine(ctx context.Context, m *reconcile.Mirror, w *watcher.Watcher, live
 	}
 }
 
-func stateOf(status reconcile.Status, w *watcher.Watcher) logging.State {
+func stateOf(status reconcile.Status) logging.State {
 	state := logging.State{
 		Equal: !status.LastProof.IsZero(), Waiting: int64(status.Waiting),
 		Problems: int64(status.Problems), Proved: status.LastProof,
@@ -252,9 +256,13 @@ func stateOf(status reconcile.Status, w *watcher.Watcher) logging.State {
 	if len(status.Held) > 0 {
 		state.Held = string(status.Held[0].Reason)
 	}
-	if w != nil {
-		c := w.Coverage()
-		state.Folders, state.Polled = int64(c.Watched+c.Polled), int64(c.Polled)
-	}
+	return state
+}
+
+// stateOf adds what else is known of a mirror that goes on.
+func (f followed) stateOf(status reconcile.Status, w *watcher.Watcher) logging.State {
+	state, c := stateOf(status), w.Coverage()
+	state.Away = f.away()
+	state.Folders, state.Polled = int64(c.Watched+c.Polled), int64(c.Polled)
 	return state
 }

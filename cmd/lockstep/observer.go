@@ -20,12 +20,23 @@ type observer struct {
 	passes, actions, bytes atomic.Int64
 }
 
-func (o *observer) Acted(a reconcile.Acted) {
-	if a.Follows && a.Differed == tree.OfModTime {
-		return // a folder's time goes with what is in it, which has been told
+func (o *observer) Acted(actions []reconcile.Acted) {
+	told := make([]logging.Acted, 0, len(actions))
+	for i := range actions {
+		a := &actions[i]
+		if a.Follows && a.Differed == tree.OfModTime {
+			continue // a folder's time goes with what is in it, which has been told
+		}
+		o.actions.Add(1)
+		o.bytes.Add(a.Bytes)
+		told = append(told, recordOf(a))
 	}
-	o.actions.Add(1)
-	o.bytes.Add(a.Bytes)
+	if len(told) > 0 {
+		o.log.Acted(told...)
+	}
+}
+
+func recordOf(a *reconcile.Acted) logging.Acted {
 	cause := logging.CauseEvent
 	if a.Cause == reconcile.ByPass {
 		cause = logging.CausePass
@@ -34,10 +45,10 @@ func (o *observer) Acted(a reconcile.Acted) {
 	if a.Kind == tree.Folder {
 		entries = int64(max(a.Removed-1, 0))
 	}
-	o.log.Acted(logging.Acted{
+	return logging.Acted{
 		Action: a.Action.String(), Path: string(a.Path), From: string(a.From), Kind: kindWord(a.Kind),
 		Bytes: a.Bytes, Entries: entries, Elapsed: a.Elapsed, Cause: cause,
-	})
+	}
 }
 
 func kindWord(k tree.Kind) string {

@@ -174,6 +174,11 @@ func remoteEnding(err error) error {
 	return &ending{code: exitFailed, what: strings.ReplaceAll(err.Error(), "\n", "; "), hint: hint}
 }
 
+// away reports whether the replica is on another machine and out of reach.
+func (r *replica) away() bool {
+	return r.remote != nil && errors.Is(r.remote.Check(), tree.ErrUnreachable)
+}
+
 // keep keeps the connection, if there is one, until release is called.
 // returned is called each time the server is there again.
 func (r *replica) keep(ctx context.Context, returned func()) (release func()) {

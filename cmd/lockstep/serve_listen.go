@@ -137,7 +137,7 @@ func (v serving) serveLog(folder string) (*logging.Log, *logging.Live, string, e
 
 // serveTLS listens until it is told to stop.
 func serveTLS(ctx context.Context, v serving) error {
-	ctx, stopped := untilSignal(ctx)
+	ctx, stopped := untilSignal(ctx, stopGrace)
 	defer stopped()
 	folder, err := v.prepare(v.folder)
 	if err != nil {
@@ -303,7 +303,7 @@ func (d *door) admit(ctx context.Context, conn net.Conn, known func()) {
 
 // serveStdio serves the client that started this process.
 func serveStdio(ctx context.Context, v serving) error {
-	ctx, stopped := untilSignal(ctx)
+	ctx, stopped := untilSignal(ctx, stopGrace)
 	defer stopped()
 	conn, hello, helloErr := greetStdio()
 	defer func() { conn.Close() }() // there is one whatever the greeting was

@@ -13,8 +13,8 @@ const stopGrace = 2 * time.Second
 
 // untilSignal returns a context that ends with the first signal to stop. A
 // second one ends the process at once, and so does a stop that takes longer
-// than stopGrace. Call release when everything has ended.
-func untilSignal(parent context.Context) (ctx context.Context, release func()) {
+// than patience. Call release when everything has ended.
+func untilSignal(parent context.Context, patience time.Duration) (ctx context.Context, release func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, stopSignals...)
@@ -26,7 +26,7 @@ func untilSignal(parent context.Context) (ctx context.Context, release func()) {
 		case <-released:
 			return
 		}
-		grace := time.NewTimer(stopGrace)
+		grace := time.NewTimer(patience)
 		defer grace.Stop()
 		select {
 		case <-released:

@@ -83,24 +83,13 @@ func placesOfFollowing(t *testing.T) map[place]int {
 
 // followThrough lets one call fail while the mirror follows.
 func followThrough(t *testing.T, f fault) {
-	at, path := 0, ""
-	s, p, supervised := following(t, func(s *scene, c intercept.Call) intercept.Verdict {
-		if s.roomOf(c) != f.room || kindOf(c) != f.call {
-			return intercept.Continue
-		}
-		if at++; at != f.n {
-			return intercept.Continue
-		}
-		if path = c.Path; f.errno == partly {
-			return intercept.Part(1)
-		}
-		return intercept.Fail(f.errno)
-	})
+	failing := &failing{fault: f}
+	s, p, supervised := following(t, failing.verdict)
 	err := rig.Await(rig.Patience, s.unequal)
 	log, logErr := p.Log()
 	must(t, logErr)
 	if err != nil {
-		t.Errorf("%v\nat %q\n%s", err, path, relevant(log))
+		t.Errorf("%v\nat %q\n%s", err, failing.path, relevant(log))
 	}
 	s.ends(p)
 	must(t, <-supervised)

@@ -55,6 +55,7 @@ var failures = map[string][]unix.Errno{
 	"lremovexattr":    {unix.EIO, unix.EROFS},
 	"flistxattr":      {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"llistxattr":      {unix.EIO, unix.ENOMEM, unix.ESTALE},
+	"listxattrat":     {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"fgetxattr":       {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"lgetxattr":       {unix.EIO, unix.ENOMEM, unix.ESTALE},
 	"mkdirat":         {unix.EIO, unix.EACCES, unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.ENAMETOOLONG},
@@ -89,6 +90,26 @@ type place struct {
 type fault struct {
 	place
 	errno unix.Errno
+}
+
+// failing lets a fault happen once: at counts the calls of its kind, path is of the one that failed.
+type failing struct {
+	fault
+	at   int
+	path string
+}
+
+func (f *failing) verdict(s *scene, c intercept.Call) intercept.Verdict {
+	if s.roomOf(c) != f.room || kindOf(c) != f.call {
+		return intercept.Continue
+	}
+	if f.at++; f.at != f.n {
+		return intercept.Continue
+	}
+	if f.path = c.Path; f.errno == partly {
+		return intercept.Part(1)
+	}
+	return intercept.Fail(f.errno)
 }
 
 func (f fault) String() string {
@@ -238,26 +259,15 @@ func failOnce(t *testing.T, f fault) string {
 	s := newScene(t)
 	s.build(everything)
 	from, to := s.read(s.replica), s.read(s.source)
-	at, path := 0, ""
-	p, code := s.intercepted(func(c intercept.Call) intercept.Verdict {
-		if s.roomOf(c) != f.room || kindOf(c) != f.call {
-			return intercept.Continue
-		}
-		if at++; at != f.n {
-			return intercept.Continue
-		}
-		if path = c.Path; f.errno == partly {
-			return intercept.Part(1)
-		}
-		return intercept.Fail(f.errno)
-	}, "--once", "--quiet", "--workers", "1")
+	failing := &failing{fault: f}
+	p, code := s.intercepted(func(c intercept.Call) intercept.Verdict { return failing.verdict(s, c) }, "--once", "--quiet", "--workers", "1")
 	log, err := p.Log()
 	must(t, err)
 	how, ended := "not reached", end{code, p.Output(), log}
 	switch {
-	case at >= f.n && refusing(f.errno) && probing.MatchString(strings.TrimPrefix(path, s.replica)):
+	case failing.at >= f.n && refusing(f.errno) && probing.MatchString(strings.TrimPrefix(failing.path, s.replica)):
 		how = s.judgeLess(f, ended)
-	case at >= f.n:
+	case failing.at >= f.n:
 		how = s.judgeEnd(f, ended)
 		fallthrough
 	default:
@@ -266,12 +276,12 @@ func failOnce(t *testing.T, f fault) string {
 		}
 	}
 	if t.Failed() {
-		t.Logf("at %q, ended with %d\n%s\n%s", path, code, p.Output(), log)
+		t.Logf("at %q, ended with %d\n%s\n%s", failing.path, code, p.Output(), log)
 		return how
 	}
 	s.once()
 	if s.equal(); t.Failed() {
-		t.Logf("after a failure at %q that ended with %d\n%s\n%s", path, code, p.Output(), log)
+		t.Logf("after a failure at %q that ended with %d\n%s\n%s", failing.path, code, p.Output(), log)
 	}
 	return how
 }

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 // runAll makes the test ready: mounts that nobody else sees, a file system in memory for scratch, and the binary.
 func runAll(m *testing.M) int {
 	flag.Parse()
-	if err := setUnlessGiven("test.parallel", beside); err != nil {
+	if err := rig.SetUnlessGiven("test.parallel", beside); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -58,16 +58,6 @@ func runAll(m *testing.M) int {
 
 // beside is how many tests run at once: most of their time they wait.
 const beside = "6"
-
-// setUnlessGiven sets a flag that is not on the command line.
-func setUnlessGiven(name, value string) error {
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
-	if given {
-		return nil
-	}
-	return flag.Set(name, value)
-}
 
 // isolate runs the test once more in a mount namespace of its own, so that whatever ends the test leaves no mount behind.
 func isolate() int {

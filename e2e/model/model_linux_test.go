@@ -28,19 +28,11 @@ const (
 // Scenarios: E24, O13.
 func TestEvents(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) (operations int, took []time.Duration) {
-		s, err := newSession(seed)
-		defer func() {
-			if err := s.close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openSession(t, seed)
 		m := newMutator(seed, s.playground(s.source))
 		for range bursts {
 			for range 1 + m.IntN(burstMost) {
-				m.step()
+				m.step(t.Context())
 			}
 			if err := s.rest(rig.Patience); err != nil {
 				t.Errorf("after %d operations the trees stay unequal: %v\n%s", len(m.done), err, s.ending(t))
@@ -72,22 +64,14 @@ func TestEvents(t *testing.T) {
 // TestTampering changes the source and the replica at the same time. When both rest, one pass makes the trees equal.
 func TestTampering(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) (operations int, took []time.Duration) {
-		s, err := newSession(seed, "--allow-empty-source")
-		defer func() {
-			if err := s.close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openSession(t, seed, "--allow-empty-source")
 		mutators := []*mutator{newMutator(seed, s.playground(s.source)), newMutator(^seed, s.playground(s.replica))}
 		for range bursts / 2 {
 			var both sync.WaitGroup
 			for _, m := range mutators {
 				both.Go(func() {
 					for range 1 + m.IntN(burstMost) {
-						m.step()
+						m.step(t.Context())
 					}
 				})
 			}
@@ -108,15 +92,7 @@ func TestTampering(t *testing.T) {
 // nothing left of what was under way.
 func TestKill(t *testing.T) {
 	eachSeed(t, func(t *testing.T, seed uint64) (operations int, took []time.Duration) {
-		s, err := newSession(seed, "--allow-empty-source")
-		defer func() {
-			if err := s.close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openSession(t, seed, "--allow-empty-source")
 		m := newMutator(seed, s.playground(s.source))
 		for range bursts / 2 {
 			killed := m.IntN(burstMost)
@@ -124,7 +100,7 @@ func TestKill(t *testing.T) {
 				if i == killed {
 					s.process.Kill()
 				}
-				m.step()
+				m.step(t.Context())
 			}
 			if err := s.start(); err != nil {
 				t.Fatalf("%v\n%s", err, s.ending(t))

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -30,14 +31,14 @@ func newMutator(seed uint64, p playground) *mutator {
 }
 
 // step draws an operation and carries it out.
-func (m *mutator) step() {
-	m.carry(m.draw())
+func (m *mutator) step(ctx context.Context) {
+	m.carry(ctx, m.draw())
 }
 
-func (m *mutator) carry(o operation) {
+func (m *mutator) carry(ctx context.Context, o operation) {
 	o.began = time.Now().UTC().Format("15:04:05.000000")
 	m.done = append(m.done, o)
-	if m.do(o) != nil {
+	if m.do(ctx, o) != nil {
 		return
 	}
 	m.took++
@@ -52,7 +53,7 @@ func (m *mutator) carry(o operation) {
 		for _, name := range all {
 			if other, _ := m.inode(name); other == inode && name != o.path {
 				m.done = append(m.done, operation{kind: "time", path: name, number: int64(len(m.done))})
-				m.do(m.done[len(m.done)-1])
+				m.do(ctx, m.done[len(m.done)-1])
 			}
 		}
 	}

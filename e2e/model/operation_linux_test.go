@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -65,15 +66,22 @@ func (p playground) on(path string) string {
 	return filepath.Join(p.tree, below)
 }
 
-// do carries o out. An error says that it could not be done, which is no failure: things are drawn at random.
-func (p playground) do(o operation) error {
+// do carries o out. An error says that it could not be done, which is no failure: things are drawn at random. A pause ends with ctx.
+func (p playground) do(ctx context.Context, o operation) error {
 	if o.kind == pause {
-		time.Sleep(time.Duration(o.number) * time.Microsecond) // paces, waits for nothing
-		return nil
+		// It paces the operations, which is what is tested, and waits for nothing.
+		over := time.NewTimer(time.Duration(o.number) * time.Microsecond)
+		defer over.Stop()
+		select {
+		case <-over.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if o.kind == flip {
 		err := os.RemoveAll(p.on(o.path))
-		return errors.Join(err, p.do(operation{kind: o.other, path: o.path, other: "../b", number: o.number}))
+		return errors.Join(err, p.do(ctx, operation{kind: o.other, path: o.path, other: "../b", number: o.number}))
 	}
 	carry, ok := kinds[o.kind]
 	if !ok {

@@ -55,6 +55,21 @@ func newSession(seed uint64, more ...string) (*session, error) {
 	return s, s.start()
 }
 
+// openSession is newSession for t, which ends with it and fails if that goes wrong.
+func openSession(t *testing.T, seed uint64, more ...string) *session {
+	t.Helper()
+	s, err := newSession(seed, more...)
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // start starts lockstep and returns when its first pass is done.
 func (s *session) start() (err error) {
 	log := filepath.Join(s.place, "log")

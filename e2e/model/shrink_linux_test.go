@@ -27,7 +27,7 @@ func again(t *testing.T, seed uint64, list []operation, within time.Duration) er
 	for i, o := range list {
 		if o.kind != rest {
 			// What cannot be done was drawn in another tree, and is left out.
-			_ = p.do(o)
+			_ = p.do(t.Context(), o)
 			continue
 		}
 		if err := s.rest(within); err != nil {

@@ -4,6 +4,7 @@
 package rig
 
 import (
+	"flag"
 	"fmt"
 	"time"
 )
@@ -23,4 +24,14 @@ func Await(within time.Duration, probe func() error) error {
 		}
 		time.Sleep(pause)
 	}
+}
+
+// SetUnlessGiven sets a flag of the test that is not on its command line. Flags have to be parsed.
+func SetUnlessGiven(name, value string) error {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	if given {
+		return nil
+	}
+	return flag.Set(name, value)
 }

@@ -28,11 +28,10 @@ type batch struct {
 	// deferred ones change, and all above what they move or remove.
 	changed, above map[tree.Path]struct{}
 
-	// each: every file is synced by itself; else syncDir stands for the file
-	// system, opened before the first write, for the system tells each
-	// handle once of a write that went wrong.
-	each    bool
-	syncDir *folder
+	// each: every file is synced by itself; else whole stands for the file
+	// system, opened before the first write.
+	each  bool
+	whole *syncHandle
 }
 
 // deferred is an action that waits to take effect.
@@ -77,12 +76,10 @@ func (b *batch) planSync() {
 	if b.each = files <= syncEach; b.each && b.r.options.Durability != Always {
 		return
 	}
-	dir, err := b.r.openFolder(tree.Root, toList)
-	if err != nil {
+	var err error
+	if b.whole, err = b.r.openSync(); err != nil {
 		b.each = true // a sync of every file needs no other handle
-		return
 	}
-	b.syncDir = dir
 }
 
 // take stages action i, carries it out, or defers it.
@@ -122,7 +119,7 @@ func (b *batch) take(i int) {
 // mayPublish reports whether what is staged waits neither for a sync nor for
 // an action before it. A temp that gets its name at once leaves its place in
 // the folder to the next one, and the folder stays half as large.
-func (b *batch) mayPublish() bool { return b.syncDir == nil && len(b.deferred) == 0 }
+func (b *batch) mayPublish() bool { return b.whole == nil && len(b.deferred) == 0 }
 
 func (b *batch) check(a *tree.Action) error {
 	if err := b.ctx.Err(); err != nil {
@@ -202,15 +199,12 @@ func (b *batch) settle() {
 // sync brings what is staged to disk. After an error nothing staged may be
 // published, and another sync would not tell the truth.
 func (b *batch) sync() error {
-	if b.each || b.syncDir == nil {
+	if b.each || b.whole == nil {
 		return nil
 	}
 	for _, d := range b.deferred {
 		if d.temp != "" {
-			if err := b.syncDir.dir.SyncFS(); err != nil {
-				return fmt.Errorf("sync: %w", err)
-			}
-			return nil
+			return b.r.syncer.sync(b.whole)
 		}
 	}
 	return nil
@@ -257,17 +251,17 @@ func (b *batch) fail(i int, err error) {
 
 // finish syncs the new names where everything has to be on disk.
 func (b *batch) finish() {
-	if b.syncDir == nil {
+	if b.whole == nil {
 		return
 	}
-	defer b.syncDir.close()
+	defer b.whole.close()
 	if b.r.options.Durability != Always {
 		return
 	}
-	if err := b.syncDir.dir.SyncFS(); err != nil {
+	if err := b.r.syncer.sync(b.whole); err != nil {
 		for i := range b.outcomes {
 			if b.outcomes[i].Err == nil && b.outcomes[i].Did != tree.None {
-				b.fail(i, fmt.Errorf("sync: %w", err))
+				b.fail(i, err)
 			}
 		}
 	}

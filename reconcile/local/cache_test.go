@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lockstep/reconcile/tree"
@@ -32,9 +33,15 @@ func cached(t *testing.T, s *Source, r *Replica) (bytes int64, drift int) {
 	return c.Bytes, len(c.Drift)
 }
 
+// The clock of the bubble begins long before the stamps of any file: until it
+// is set, all of them are young.
 func TestCache(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) { testCache(t, dir) })
+}
+
+func testCache(t *testing.T, dir string) {
 	source, replica, cache := dir+"/source", dir+"/replica", dir+"/cache/digests"
 	write(t, source+"/a", "12345")
 	write(t, source+"/b", "67890")
@@ -49,27 +56,19 @@ func TestCache(t *testing.T) {
 	}
 	want("racy", 20, 0)
 	want("racy, once more", 20, 0)
-	waitUntilClean(t, replica+"/b", replica+"/a")
+	old := lastStamp(t, source, replica)
+	time.Sleep(time.Until(old.Add(racy + 1))) // on the fake clock
 	want("clean, not known", 20, 0)
 	want("known", 0, 0)
-	ok(t, os.WriteFile(replica+"/a", []byte("x2345"), 0))
+	for again := true; again; again = !lastStamp(t, replica).After(old) { // until the clock of the file system ticks
+		ok(t, os.WriteFile(replica+"/a", []byte("x2345"), 0))
+	}
 	want("tampered with", 10, 1)
 	if _, problems := pass(t, s, r, tree.Root); problems != nil {
 		t.Error(problems)
 	}
-	want("mended", 10, 0)
-	files := 0
-	ok(t, filepath.WalkDir(cache, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		files++
-		data, err := os.ReadFile(path)
-		ok(t, err)
-		data[len(data)/2] ^= 1
-		return os.WriteFile(path, data, 0o600)
-	}))
-	if files != 1 {
+	want("mended, racy", 10, 0)
+	if files := damage(t, cache); files != 1 {
 		t.Errorf("the cache has %d files for one folder", files)
 	}
 	want("damaged", 20, 0)
@@ -79,22 +78,41 @@ func TestCache(t *testing.T) {
 	want("cache gone", 20, 0)
 }
 
-// waitUntilClean waits until the files are so old that what is read of them
-// may be kept.
-func waitUntilClean(t *testing.T, paths ...string) {
+// damage flips a bit in each file below path and returns how many there are.
+func damage(t *testing.T, path string) (files int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for _, path := range paths {
-		for {
-			info, err := os.Stat(path)
-			ok(t, err)
-			if time.Since(info.ModTime()) > racy+50*time.Millisecond {
-				break
+	ok(t, filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files++
+		data, err := os.ReadFile(path)
+		ok(t, err)
+		data[len(data)/2] ^= 1
+		return os.WriteFile(path, data, 0o600)
+	}))
+	return files
+}
+
+// lastStamp returns the latest stamp of all files directly in the folders.
+func lastStamp(t *testing.T, folders ...string) (last time.Time) {
+	t.Helper()
+	for _, folder := range folders {
+		s, err := OpenSource(folder)
+		ok(t, err)
+		defer s.Close()
+		f, err := s.Folder(tree.Root)
+		ok(t, err)
+		defer f.Close()
+		list, err := f.List()
+		ok(t, err)
+		for _, e := range list {
+			for _, stamp := range []tree.Time{e.ModTime, e.ChangeTime} {
+				if stamp.Time().After(last) {
+					last = stamp.Time()
+				}
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s stays young", path)
-			}
-			time.Sleep(20 * time.Millisecond)
 		}
 	}
+	return last
 }

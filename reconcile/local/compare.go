@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
-	"strings"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -25,59 +23,64 @@ type comparison struct {
 	less bool
 	// spelling is of the names that the replica does not list as the source does.
 	spelling tree.Spelling
+	// What one file after the other is compared with.
+	source content
+	files  match
+	room   *room
 }
 
 // Compare lists the replica's folder and goes through both lists by name.
 func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
-	c := &comparison{r: r, ctx: ctx, s: s}
+	c := &comparison{r: r, ctx: ctx, s: s, room: rooms.Get().(*room)}
+	defer rooms.Put(c.room)
+	c.files = match{ctx: ctx, hash: true, read: s.Read}
 	c.out.Leaves = make([]tree.Digest, len(s.Entries))
-	names, err := c.open()
+	l := listings.Get().(*listing)
+	defer l.giveBack()
+	f, err := c.open(l)
 	if err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
 	}
-	if c.dir != nil {
-		defer names.close()
+	if f != nil {
+		defer f.close()
 	} else {
 		c.out.Drift = make([]tree.Drift, 0, len(s.Entries)) // everything is missing
 	}
-	if err := c.merge(names.names); err != nil {
+	err = c.merge(l.names)
+	c.files.tell()
+	if err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
 	}
+	c.out.Bytes = c.files.bytes.Load()
 	if c.known != nil && !r.options.ReadOnly {
 		r.cache.store(c.known)
 	}
 	return c.out, nil
 }
 
-// listing is the replica's folder with its names, sorted.
-type listing struct {
-	*folder
-	names []at.Name
-}
-
-func (c *comparison) open() (l listing, err error) {
+// open opens the replica's folder and lists it; nil when there is none.
+func (c *comparison) open(l *listing) (*folder, error) {
 	if c.r.root == nil {
-		return l, nil
+		return nil, nil
 	}
-	l.folder, err = c.r.openFolder(c.s.Path, toList)
+	f, err := c.r.openFolder(c.s.Path, toList)
 	if errors.Is(err, tree.ErrNoParent) {
 		c.spell(nil)
-		return l, nil
+		return nil, nil
 	}
 	if err != nil {
-		return l, err
+		return nil, err
 	}
-	if l.names, err = l.dir.Names(nil); err != nil {
-		l.close()
-		return l, err
+	if err := l.read(f.dir); err != nil {
+		f.close()
+		return nil, err
 	}
-	slices.SortFunc(l.names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
-	c.dir = l.dir
+	c.dir = f.dir
 	c.spell(l.names)
 	if c.s.Method == tree.ByCache && c.r.cache != nil {
 		c.known = c.r.cache.load(c.s.Path)
 	}
-	return l, nil
+	return f, nil
 }
 
 // merge goes through both sorted lists. Its error ends the comparison; what
@@ -95,11 +98,11 @@ func (c *comparison) merge(names []at.Name) error {
 			}
 			names = names[1:]
 		case len(names) == 0 || entries[i].Name < names[0].Name:
-			c.missing(entries[i])
+			c.missing(i)
 			i++
 		default:
 			if c.r.temps.alive(names[0].Name) {
-				c.missing(entries[i])
+				c.missing(i)
 			} else {
 				c.both(i, names[0].Kind)
 			}
@@ -144,10 +147,14 @@ func (c *comparison) additional(name string) {
 	}
 }
 
-// missing is about a name that only the source has.
-func (c *comparison) missing(e tree.Entry) {
-	if err := c.spelling.Unplaced[e.Name]; err != nil {
-		c.problem(e.Name, err)
+// missing is about entry i, of which only the source has the name.
+func (c *comparison) missing(i int) {
+	if name := c.s.Entries[i].Name; c.spelling.Unplaced[name] != nil {
+		c.problem(name, c.spelling.Unplaced[name])
+		return
+	}
+	e, ok := c.seen(i)
+	if !ok {
 		return
 	}
 	if want := c.project(e); want.Kind != tree.Absent {
@@ -155,12 +162,31 @@ func (c *comparison) missing(e tree.Entry) {
 	}
 }
 
+// seen returns entry i, which is looked at if nobody did; false when that went
+// wrong, which is noted.
+func (c *comparison) seen(i int) (tree.Entry, bool) {
+	e := c.s.Entries[i]
+	if !e.Bare() {
+		return e, true
+	}
+	e, err := lookForList(c.s.Folder, e.Name)
+	if err == nil && e.Kind != tree.File {
+		err = tree.ErrChanged
+	}
+	if err != nil {
+		c.sourceError(i, err)
+		return e, false
+	}
+	c.s.Entries[i] = e
+	return e, true
+}
+
 // both is about entry i, of which the replica has the name, with a thing of
 // that kind if the listing told it.
 func (c *comparison) both(i int, kind tree.Kind) {
 	e := c.s.Entries[i]
 	if as, ok := c.spelling.Misspelled[e.Name]; ok {
-		c.misspelled(e, as)
+		c.misspelled(i, as)
 		return
 	}
 	if e.Kind == tree.File && (kind == tree.File || kind == tree.Absent) {
@@ -172,6 +198,10 @@ func (c *comparison) both(i int, kind tree.Kind) {
 		default:
 			c.contents(i)
 		}
+		return
+	}
+	e, ok := c.seen(i)
+	if !ok {
 		return
 	}
 	want := c.project(e)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"time"
 
-	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 )
 
@@ -14,13 +13,17 @@ import (
 func (c *comparison) stamps(i int) {
 	name := c.s.Entries[i].Name
 	e, err := c.s.Folder.Look(name)
+	if err == nil && e.Kind != tree.File {
+		err = tree.ErrChanged
+	}
 	if err != nil {
 		c.sourceError(i, fmt.Errorf("look: %w", err))
 		return
 	}
+	c.s.Entries[i] = e
 	have, err := c.r.entryAt(c.dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.missing(e)
+		c.missing(i)
 		return
 	}
 	if err != nil {
@@ -34,7 +37,10 @@ func (c *comparison) stamps(i int) {
 // versions that were found equal, nothing of them can have changed, extended
 // attributes included. Else it compares by content.
 func (c *comparison) remembered(i int) {
-	e := c.s.Entries[i]
+	e, ok := c.seen(i)
+	if !ok {
+		return
+	}
 	have, err := c.dir.Look(e.Name)
 	if err == nil {
 		if leaf, ok := c.known.leaf(e, have); ok {
@@ -54,7 +60,7 @@ func (c *comparison) contents(i int) {
 	if c.known != nil {
 		begun = time.Now()
 	}
-	source, err := c.s.Folder.Open(name)
+	source, err := c.openSource(name)
 	if err != nil {
 		c.sourceError(i, err)
 		return
@@ -62,6 +68,7 @@ func (c *comparison) contents(i int) {
 	defer source.Close()
 	e := source.Entry()
 	e.Name = name
+	c.s.Entries[i] = e
 	want := c.project(e)
 	file, have, err := openReplica(c.dir, name)
 	if err != nil {
@@ -73,7 +80,8 @@ func (c *comparison) contents(i int) {
 		c.settle(i, want, have, tree.Digest{})
 		return
 	}
-	equal, digest, err := c.match(source, file, want.Size)
+	c.files.source, c.files.replica, c.files.size = source, file, want.Size
+	equal, digest, err := c.files.in(c.room)
 	if err == nil {
 		err = source.Changed()
 	}
@@ -94,11 +102,16 @@ func (c *comparison) contents(i int) {
 	}
 }
 
-func (c *comparison) match(source tree.Content, file *at.File, size int64) (bool, tree.Digest, error) {
-	m := match{ctx: c.ctx, source: source, replica: file, size: size, hash: true, read: c.s.Read}
-	equal, digest, err := m.run()
-	c.out.Bytes += m.bytes.Load()
-	return equal, digest, err
+// openSource opens a file of the source. It is in use until the next one.
+func (c *comparison) openSource(name string) (tree.Content, error) {
+	own, ok := c.s.Folder.(*sourceFolder)
+	if !ok {
+		return c.s.Folder.Open(name)
+	}
+	if err := own.open(name, &c.source); err != nil {
+		return nil, err
+	}
+	return &c.source, nil
 }
 
 // sourceError is about entry i, which was in the source's list and cannot be
@@ -109,10 +122,13 @@ func (c *comparison) sourceError(i int, err error) {
 		c.problem(e.Name, err)
 		return
 	}
-	have, err := c.dir.Look(e.Name)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.problem(e.Name, fmt.Errorf("look: %w", err))
-		return
+	have := tree.Entry{}
+	if c.dir != nil {
+		have, err = c.dir.Look(e.Name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			c.problem(e.Name, fmt.Errorf("look: %w", err))
+			return
+		}
 	}
 	have.Name = e.Name
 	c.drift(tree.OfContent, c.project(e), have)

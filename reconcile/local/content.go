@@ -32,31 +32,40 @@ func (c *content) file() *at.File { return c.f }
 // it and openat is opened, without blocking, and closed at once. Only the
 // superuser makes device nodes.
 func (f *sourceFolder) Open(name string) (tree.Content, error) {
+	c := new(content)
+	if err := f.open(name, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// open is Open into c, for who opens one file after the other.
+func (f *sourceFolder) open(name string, c *content) error {
 	file, err := f.d.OpenFile(name)
 	if errors.Is(err, at.ErrNotFile) {
-		return nil, fmt.Errorf("open %q: %w", f.path.Join(name), tree.ErrChanged)
+		return fmt.Errorf("open %q: %w", f.path.Join(name), tree.ErrChanged)
 	}
 	if err != nil {
-		return nil, f.failed("open", f.path.Join(name), err)
+		return f.failed("open", f.path.Join(name), err)
 	}
-	e, err := file.Entry()
+	*c = content{f: file, folder: f.path}
+	c.entry, err = file.Entry()
 	switch {
 	case err != nil:
-	case e.Kind != tree.File:
+	case c.entry.Kind != tree.File:
 		err = tree.ErrChanged
 	default:
-		e.Name = name
-		e.Xattrs, err = file.Xattrs()
+		c.entry.Name = name
+		c.entry.Xattrs, err = file.Xattrs()
 	}
-	c := &content{f: file, folder: f.path, entry: e}
-	if err == nil && e.Size == 0 {
+	if err == nil && c.entry.Size == 0 {
 		err = c.measure()
 	}
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("open %q: %w", f.path.Join(name), err)
+		return fmt.Errorf("open %q: %w", f.path.Join(name), err)
 	}
-	return c, nil
+	return nil
 }
 
 // measure reads a file that says it is empty to its end. For one that is, that

@@ -71,7 +71,10 @@ func (t *transfer) run() (tree.Digest, error) {
 	if err := t.to.Truncate(t.size); err != nil {
 		return tree.Digest{}, err
 	}
-	if t.hash {
+	switch {
+	case t.hash && behind != nil:
+		return t.inBlocks(t.from, &spans{of: t.from}, t.to)
+	case t.hash:
 		return t.hashed()
 	}
 	return tree.Digest{}, t.eachData(func(start, end int64) error { return t.ranged(behind, start, end) })
@@ -141,31 +144,11 @@ func (t *transfer) cloned(behind *at.File) (bool, error) {
 }
 
 // digest hashes what was cloned. It reads the clone, which nobody else writes.
-func (t *transfer) digest() (d tree.Digest, err error) {
+func (t *transfer) digest() (tree.Digest, error) {
 	if !t.hash {
-		return d, nil
+		return tree.Digest{}, nil
 	}
-	buffer := buffers.Get().(*[piece]byte)
-	defer buffers.Put(buffer)
-	var h tree.ContentHash
-	ranges := holes{of: t.to}
-	for offset := int64(0); offset < t.size; offset += piece {
-		if err := t.ctx.Err(); err != nil {
-			return d, err
-		}
-		n := min(piece, t.size-offset)
-		if hole, err := ranges.at(offset, n); err != nil {
-			return d, err
-		} else if hole {
-			h.Zeros(n)
-			continue
-		}
-		if err := readAll(t.to, buffer[:n], offset); err != nil {
-			return d, err
-		}
-		h.Write(buffer[:n])
-	}
-	return h.Sum(), nil
+	return t.inBlocks(t.to, &spans{of: t.to}, nil)
 }
 
 // eachData calls f for every range below size that is not a hole.
@@ -223,8 +206,9 @@ func (t *transfer) ranged(behind *at.File, start, end int64) error {
 	return nil
 }
 
-// hashed copies through buffers that a second goroutine hashes meanwhile, so
-// that the digest is that of the very bytes written.
+// hashed copies content that serves one reader at a time, through buffers that
+// a second goroutine hashes meanwhile, so that the digest is that of the very
+// bytes written.
 func (t *transfer) hashed() (tree.Digest, error) {
 	pieces := make(chan hashPiece, 2)
 	digest := make(chan tree.Digest, 1)

@@ -12,6 +12,19 @@ import (
 	"lockstep/reconcile/tree"
 )
 
+// stripe is how much of each file is read at once: few enough bytes that they
+// are compared and hashed while the processor's cache still has them, and so
+// many that system calls do not count.
+const stripe = 128 << 10
+
+// room is what one reader needs to compare.
+type room struct {
+	a, b [stripe]byte
+	hash tree.ContentHash
+}
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
 // match compares two files of equal size, byte by byte, with the very bytes
 // that are hashed.
 type match struct {
@@ -23,6 +36,19 @@ type match struct {
 	read    func(bytes int64) // may be nil
 
 	bytes atomic.Int64 // read on both sides together
+	told  int64        // of them
+}
+
+// tellAfter is how much is read between two calls of match.read: all workers
+// count in one place.
+const tellAfter = 1 << 20
+
+// tell tells what was read and not told yet.
+func (m *match) tell() {
+	if n := m.bytes.Load() - m.told; n > 0 && m.read != nil {
+		m.told += n
+		m.read(n)
+	}
 }
 
 // run reports whether the files are equal, and then the digest of the content
@@ -30,17 +56,22 @@ type match struct {
 // [tree.ErrChanged] when the source became shorter; a replica that did so is
 // unequal.
 func (m *match) run() (equal bool, d tree.Digest, err error) {
-	if m.size <= piece {
-		a := buffers.Get().(*[piece]byte)
-		defer buffers.Put(a)
-		b := buffers.Get().(*[piece]byte)
-		defer buffers.Put(b)
-		if equal, err = m.pair(a[:m.size], b[:m.size], 0); equal && m.hash {
-			d = tree.HashContent(a[:m.size])
-		}
-		return equal, d, err
+	r := rooms.Get().(*room)
+	defer rooms.Put(r)
+	return m.in(r)
+}
+
+// in is run with a room at hand.
+func (m *match) in(r *room) (equal bool, d tree.Digest, err error) {
+	if m.size > piece {
+		return m.large()
 	}
-	return m.large()
+	k := block{n: int(m.size)}
+	equal, err = m.pair(&k, r)
+	if m.bytes.Load()-m.told >= tellAfter {
+		m.tell()
+	}
+	return equal, k.hash, err
 }
 
 // Files of more than one block are compared by several goroutines, a window of
@@ -74,7 +105,9 @@ func (m *match) large() (equal bool, d tree.Digest, err error) {
 			}
 			blocks = append(blocks, k)
 		}
-		if equal, err := m.window(blocks); !equal || err != nil {
+		equal, err := m.window(blocks)
+		m.tell()
+		if !equal || err != nil {
 			return false, d, err
 		}
 		for i := range blocks {
@@ -102,16 +135,14 @@ func (m *match) window(blocks []block) (bool, error) {
 	var differs atomic.Bool
 	errs := make([]error, readers)
 	read := func(reader int) {
-		a := buffers.Get().(*[piece]byte)
-		defer buffers.Put(a)
-		b := buffers.Get().(*[piece]byte)
-		defer buffers.Put(b)
+		r := rooms.Get().(*room)
+		defer rooms.Put(r)
 		for !differs.Load() {
 			i := int(next.Add(1)) - 1
 			if i >= len(blocks) {
 				return
 			}
-			equal, err := m.block(&blocks[i], a, b)
+			equal, err := m.block(&blocks[i], r)
 			if !equal || err != nil {
 				differs.Store(true)
 				errs[reader] = err
@@ -128,7 +159,7 @@ func (m *match) window(blocks []block) (bool, error) {
 }
 
 // block compares one block and hashes it, if that was asked for.
-func (m *match) block(k *block, a, b *[piece]byte) (equal bool, err error) {
+func (m *match) block(k *block, r *room) (equal bool, err error) {
 	if err := m.ctx.Err(); err != nil {
 		return false, err
 	}
@@ -136,48 +167,57 @@ func (m *match) block(k *block, a, b *[piece]byte) (equal bool, err error) {
 	case k.noSource && k.noReplica:
 		return true, nil
 	case k.noSource:
-		return m.zeros(m.replica, b[:k.n], k.offset)
+		return m.zeros(m.replica, k, r)
 	case k.noReplica:
-		return m.zeros(m.source, a[:k.n], k.offset)
+		return m.zeros(m.source, k, r)
 	}
-	equal, err = m.pair(a[:k.n], b[:k.n], k.offset)
-	if equal && m.hash {
-		k.hash = tree.HashBlock(a[:k.n])
-	}
-	return equal, err
+	return m.pair(k, r)
 }
 
-// pair reads and compares one piece of both.
-func (m *match) pair(a, b []byte, offset int64) (bool, error) {
-	if len(a) == 0 {
-		return true, nil
+// pair reads, compares and hashes one block of both.
+func (m *match) pair(k *block, r *room) (bool, error) {
+	r.hash.Reset()
+	for done := 0; done < k.n; {
+		n := min(stripe, k.n-done)
+		a, b := r.a[:n], r.b[:n]
+		offset := k.offset + int64(done)
+		if err := readAll(m.source, a, offset); err != nil {
+			return false, err
+		}
+		err := readAll(m.replica, b, offset)
+		m.bytes.Add(int64(2 * n))
+		if errors.Is(err, tree.ErrChanged) {
+			return false, nil
+		}
+		if err != nil || !bytes.Equal(a, b) {
+			return false, err
+		}
+		if m.hash {
+			r.hash.Write(a)
+		}
+		done += n
 	}
-	if err := readAll(m.source, a, offset); err != nil {
-		return false, err
+	if m.hash {
+		k.hash = r.hash.Sum()
 	}
-	err := readAll(m.replica, b, offset)
-	m.count(2 * len(a))
-	if errors.Is(err, tree.ErrChanged) {
-		return false, nil
-	}
-	return err == nil && bytes.Equal(a, b), err
+	return true, nil
 }
 
-// zeros reads one piece of the side that has no hole there.
+// zeros reads one block of the side that has no hole there.
 func (m *match) zeros(of interface {
 	ReadAt([]byte, int64) (int, error)
-}, buf []byte, offset int64) (bool, error) {
-	err := readAll(of, buf, offset)
-	m.count(len(buf))
-	if errors.Is(err, tree.ErrChanged) && of == m.replica {
-		return false, nil
+}, k *block, r *room) (bool, error) {
+	for done := 0; done < k.n; {
+		buf := r.a[:min(stripe, k.n-done)]
+		err := readAll(of, buf, k.offset+int64(done))
+		m.bytes.Add(int64(len(buf)))
+		if errors.Is(err, tree.ErrChanged) && of == m.replica {
+			return false, nil
+		}
+		if err != nil || !allZero(buf) {
+			return false, err
+		}
+		done += len(buf)
 	}
-	return err == nil && allZero(buf), err
-}
-
-func (m *match) count(n int) {
-	m.bytes.Add(int64(n))
-	if m.read != nil {
-		m.read(int64(n))
-	}
+	return true, nil
 }

@@ -41,7 +41,7 @@ func (r *Replica) tryTraits() error {
 	defer root.close()
 	name := r.temps.name()
 	defer r.temps.drop(name)
-	if err := root.dir.Mkdir(name); isFull(err) {
+	if err := root.dir.Mkdir(name); tree.IsFull(err) {
 		return nil // it may have room later
 	} else if err != nil {
 		return err
@@ -49,7 +49,7 @@ func (r *Replica) tryTraits() error {
 	if err = r.tryTimes(root.dir, name); err == nil {
 		err = r.tryIn(root.dir, name)
 	}
-	if isFull(err) {
+	if tree.IsFull(err) {
 		err = nil
 	}
 	_, left := r.removeTree(context.Background(), root.dir, name)
@@ -213,11 +213,6 @@ const sampleACL = "\x02\x00\x00\x00" +
 	"\x04\x00\x00\x00\xff\xff\xff\xff" +
 	"\x10\x00\x04\x00\xff\xff\xff\xff" +
 	"\x20\x00\x00\x00\xff\xff\xff\xff"
-
-// isFull reports whether err says that there is no room at the moment.
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
 
 // isRefusal reports whether err says that a file system does not do what was
 // asked for, rather than that it could not do it this time.

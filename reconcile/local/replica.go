@@ -58,8 +58,9 @@ type Replica struct {
 	cache    *digestCache
 
 	// Safe for concurrent use.
-	temps temps
-	lent  lending
+	temps  temps
+	lent   lending
+	syncer syncer
 }
 
 var _ tree.Replica = (*Replica)(nil)
@@ -232,13 +233,14 @@ func (r *Replica) entryAt(dir *at.Dir, name string) (e tree.Entry, err error) {
 	return e, err
 }
 
-// Flush returns when everything applied so far is on disk (syncfs).
+// Flush returns when everything applied so far is on disk (syncfs), at once
+// where that is left to the system.
 func (r *Replica) Flush(ctx context.Context) error {
-	if r.root == nil {
-		return nil
-	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if r.root == nil || r.options.Durability == NeverSync {
+		return nil
 	}
 	root, err := r.openFolder(tree.Root, toList)
 	if err == nil {

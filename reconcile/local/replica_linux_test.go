@@ -244,7 +244,7 @@ func TestImmutable(t *testing.T) {
 // TestLockedFolders is work, as an ordinary user, in folders of the replica
 // whose mode does not allow it.
 func TestLockedFolders(t *testing.T) {
-	if !unprivileged(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	s, source, r, replica := sourceAndReplica(t)

@@ -33,7 +33,7 @@ func TestContract(t *testing.T) {
 
 // TestContractAsUser runs the suite once more without privileges.
 func TestContractAsUser(t *testing.T) {
-	if !unprivileged(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	treetest.TestReplica(t, func(t *testing.T) (tree.Replica, treetest.Peek) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
-	"sync"
 
 	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
@@ -38,28 +36,35 @@ func (f *sourceFolder) Self() (tree.Entry, error) {
 	return e, nil
 }
 
-// namesOf keeps the room for names between listings.
-var namesOf = sync.Pool{New: func() any { return new([]at.Name) }}
-
 // List calls getdents64, then statx for each name and, but for files,
 // readlinkat or listxattr. A name that is gone by then is left out; everything
 // else that goes wrong at a name makes the folder one that is not known: who
 // may read a folder but not search it sees names, and none of them.
-func (f *sourceFolder) List() ([]tree.Entry, error) {
-	room := namesOf.Get().(*[]at.Name)
-	defer func() {
-		clear(*room)
-		namesOf.Put(room)
-	}()
-	names, err := f.d.Names(*room)
-	if err != nil {
+func (f *sourceFolder) List() ([]tree.Entry, error) { return f.list(nil, f.entry) }
+
+// Names calls getdents64, and statx as List does for all but files, and for one
+// of those: whether a folder may be searched shows at any name.
+func (f *sourceFolder) Names(buf []tree.Entry) ([]tree.Entry, error) {
+	searched := false
+	return f.list(buf, func(n at.Name) (tree.Entry, error) {
+		if n.Kind == tree.File && searched {
+			return tree.Entry{Name: n.Name, Kind: tree.File}, nil
+		}
+		searched = searched || n.Kind == tree.File
+		return f.entry(n)
+	})
+}
+
+// list calls look for each name, in their order.
+func (f *sourceFolder) list(buf []tree.Entry, look func(at.Name) (tree.Entry, error)) ([]tree.Entry, error) {
+	l := listings.Get().(*listing)
+	defer l.giveBack()
+	if err := l.read(f.d); err != nil {
 		return nil, f.failed("list", f.path, err)
 	}
-	*room = names
-	slices.SortFunc(names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
-	entries := make([]tree.Entry, 0, len(names))
-	for _, n := range names {
-		e, err := f.entry(n.Name, leaveFiles)
+	entries := slices.Grow(buf[:0], len(l.names))
+	for _, n := range l.names {
+		e, err := look(n)
 		switch {
 		case err == nil:
 			entries = append(entries, e)
@@ -70,16 +75,33 @@ func (f *sourceFolder) List() ([]tree.Entry, error) {
 	return entries, nil
 }
 
+// entry is what a list has of a name.
+func (f *sourceFolder) entry(n at.Name) (tree.Entry, error) { return f.look(n.Name, leaveFiles) }
+
+// lookForList returns the entry at name as a list has it: without extended
+// attributes, where the folder can leave them out.
+func lookForList(f tree.SourceFolder, name string) (tree.Entry, error) {
+	own, ok := f.(*sourceFolder)
+	if !ok {
+		return f.Look(name)
+	}
+	e, err := own.look(name, leaveFiles)
+	if err != nil {
+		return e, own.failed("look at", own.path.Join(name), err)
+	}
+	return e, nil
+}
+
 // Look calls statx, then readlinkat or listxattr.
 func (f *sourceFolder) Look(name string) (tree.Entry, error) {
-	e, err := f.entry(name, ofAll)
+	e, err := f.look(name, ofAll)
 	if err != nil {
 		return tree.Entry{}, f.failed("look at", f.path.Join(name), err)
 	}
 	return e, nil
 }
 
-// whose extended attributes entry is to read.
+// whose extended attributes look is to read.
 type whose bool
 
 const (
@@ -87,7 +109,7 @@ const (
 	leaveFiles whose = false
 )
 
-func (f *sourceFolder) entry(name string, w whose) (e tree.Entry, err error) {
+func (f *sourceFolder) look(name string, w whose) (e tree.Entry, err error) {
 	e, err = f.d.Look(name)
 	if err != nil || e.Kind == tree.Socket || e.Kind == tree.File && w == leaveFiles {
 		return e, err

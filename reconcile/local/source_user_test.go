@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
 )
 
 // TestSourceUnreadable holds that what may not be read is not known, rather
 // than empty or gone.
 func TestSourceUnreadable(t *testing.T) {
-	if !unprivileged(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	root := t.TempDir()
@@ -37,6 +38,8 @@ func TestSourceUnreadable(t *testing.T) {
 		f := folderOf(t, s, "x")
 		_, err := f.List()
 		denied("List "+mode.String(), err)
+		_, err = f.Names(nil)
+		denied("Names "+mode.String(), err)
 		if mode&0o100 == 0 {
 			_, err = f.Look("in")
 			denied("Look "+mode.String(), err)
@@ -59,7 +62,7 @@ func TestSourceUnreadable(t *testing.T) {
 }
 
 func TestCheckPairUnreadable(t *testing.T) {
-	if !unprivileged(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	root := pairFolders(t)

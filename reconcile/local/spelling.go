@@ -43,7 +43,11 @@ func (c *comparison) spell(names []at.Name) {
 
 // misspelled is about an entry that the replica lists by another spelling than
 // it is to have.
-func (c *comparison) misspelled(e tree.Entry, as string) {
+func (c *comparison) misspelled(i int, as string) {
+	e, ok := c.seen(i)
+	if !ok {
+		return
+	}
 	have, err := c.dir.Look(as)
 	if err != nil {
 		c.problem(e.Name, fmt.Errorf("look: %w", err))

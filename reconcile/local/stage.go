@@ -59,6 +59,9 @@ func (b *batch) settleInPlace(f *folder, i int, content tree.Content, want tree.
 	if err != nil {
 		return false, err
 	}
+	if have.Mounted {
+		return false, tree.ErrMount
+	}
 	if have.Kind != tree.File {
 		out.Differed = tree.OfKind
 		return false, nil
@@ -138,7 +141,14 @@ func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree
 		b.r.temps.drop(temp)
 		return "", tree.Digest{}, err
 	}
+	staged, follows := content.(tree.Staged)
+	if follows {
+		staged.Staging(temp)
+	}
 	digest, err := b.fill(f, file, a, content, want)
+	if follows && err != nil {
+		staged.Unfinished(file)
+	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
 	}

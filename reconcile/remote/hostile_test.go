@@ -1,9 +1,7 @@
 package remote_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -20,7 +18,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"lockstep/reconcile/remote/client"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
@@ -38,14 +35,20 @@ func raw(t testing.TB, p *place) wire.TreeClient {
 	if _, err := wire.ReadWelcome(conn); err != nil {
 		t.Fatal(err)
 	}
-	calls, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
+	return calls(t, conn)
+}
+
+// calls makes calls over conn, whose greeting is over.
+func calls(t testing.TB, conn net.Conn) wire.TreeClient {
+	t.Helper()
+	c, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return conn, nil }),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(64<<20)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { calls.Close() })
-	return wire.NewTreeClient(calls)
+	t.Cleanup(func() { c.Close() })
+	return wire.NewTreeClient(c)
 }
 
 // apply sends requests and returns what the server says to them.
@@ -76,58 +79,67 @@ func apply(t testing.TB, c wire.TreeClient, requests ...*wire.ApplyRequest) ([]*
 	}
 }
 
-func copyAction(path string, size int64) *wire.Action {
-	e := wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
-	return &wire.Action{Kind: uint32(tree.Copy), Path: []byte(path), Want: e, Content: true}
+func fileOf(size int64) *wire.Entry {
+	return wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
 }
 
-// TestHostileClient sends what no client of ours would. Nothing of it takes
-// effect, nothing ends the server, and no memory is taken for it: X4, X9, X10,
-// X15, X26.
-func TestHostileClient(t *testing.T) {
-	outside := t.TempDir()
-	root := filepath.Join(outside, "replica")
-	p := newPlace(t, root)
-	c := raw(t, p)
-	file := func(size int64) *wire.Entry {
-		return wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
-	}
-	begin := func(actions ...*wire.Action) *wire.ApplyRequest {
-		return &wire.ApplyRequest{Actions: actions, Begin: true}
-	}
-	steps := func(s ...*wire.Step) *wire.ApplyRequest { return &wire.ApplyRequest{Steps: s} }
+func begin(actions ...*wire.Action) *wire.ApplyRequest {
+	return &wire.ApplyRequest{Actions: actions, Begin: true}
+}
+
+func steps(s ...*wire.Step) *wire.ApplyRequest { return &wire.ApplyRequest{Steps: s} }
+
+func copyAction(path string, size int64) *wire.Action {
+	return &wire.Action{Kind: uint32(tree.Copy), Path: []byte(path), Want: fileOf(size), Content: true}
+}
+
+// hostile are streams of requests that no client of ours would send, by what is
+// wrong with them.
+func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
+	t.Helper()
 	id := make([]byte, 16)
 	bomb, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	packed := bomb.EncodeAll(make([]byte, 512<<20), nil)
-
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for name, requests := range map[string][]*wire.ApplyRequest{
+	return map[string][]*wire.ApplyRequest{
 		"X4 traversal":           {begin(copyAction("../x", 1))},
 		"X4 absolute":            {begin(copyAction("/etc/x", 1))},
 		"X4 from":                {begin(&wire.Action{Kind: uint32(tree.Rename), Path: []byte("x"), From: []byte("../y")})},
 		"X4 unknown action":      {begin(&wire.Action{Kind: 99, Path: []byte("x")})},
 		"X9 many actions":        {begin(make([]*wire.Action, wire.MaxActions+1)...)},
 		"X9 huge message":        {{Data: make([]byte, wire.MaxMessage+1)}},
-		"X9 huge chunk":          {begin(copyAction("x", 1<<40)), steps(&wire.Step{Entry: file(1 << 40), Chunks: []*wire.Chunk{{Length: 1 << 39, Digest: id}}})},
-		"X9 negative chunk":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: -1, Digest: id}}})},
-		"X9 more than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: 11, Hole: true}}})},
-		"X9 less than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Last: true})},
-		"X9 index":               {begin(copyAction("x", 10)), steps(&wire.Step{Index: 1 << 31, Entry: file(10)})},
-		"X10 bomb":               {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: file(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: wire.MaxMessage}},
-		"X10 bomb that lies":     {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: file(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: 1 << 31}},
+		"X9 huge chunk":          {begin(copyAction("x", 1<<40)), steps(&wire.Step{Entry: fileOf(1 << 40), Chunks: []*wire.Chunk{{Length: 1 << 39, Digest: id}}})},
+		"X9 negative chunk":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Chunks: []*wire.Chunk{{Length: -1, Digest: id}}})},
+		"X9 more than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Chunks: []*wire.Chunk{{Length: 11, Hole: true}}})},
+		"X9 less than said":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Last: true})},
+		"X9 index":               {begin(copyAction("x", 10)), steps(&wire.Step{Index: 1 << 31, Entry: fileOf(10)})},
+		"X10 bomb":               {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: fileOf(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: wire.MaxMessage}},
+		"X10 bomb that lies":     {begin(copyAction("x", 1<<30)), steps(&wire.Step{Entry: fileOf(1 << 30), Chunks: []*wire.Chunk{{Length: 1 << 20, Digest: id}}}), {Data: packed, Length: 1 << 31}},
 		"X15 data unasked":       {begin(copyAction("x", 10)), {Data: []byte("abc")}},
-		"X15 content first":      {steps(&wire.Step{Entry: file(1)})},
-		"X15 content twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: file(0), Last: true}, &wire.Step{Entry: file(0), Last: true})},
-		"X15 out of turn":        {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Index: 1, Entry: file(0), Last: true}, &wire.Step{Entry: file(0), Last: true})},
+		"X15 content first":      {steps(&wire.Step{Entry: fileOf(1)})},
+		"X15 content twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
+		"X15 out of turn":        {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Index: 1, Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
 		"X15 actions later":      {begin(copyAction("x", 0)), begin(copyAction("y", 0))},
 		"X15 content of folder":  {begin(&wire.Action{Kind: uint32(tree.Create), Path: []byte("x"), Content: true})},
-		"X26 chunk without name": {begin(copyAction("x", 1<<20)), steps(&wire.Step{Entry: file(1 << 20), Chunks: []*wire.Chunk{{Length: 1 << 20}}})},
-		"X26 wrong name":         {begin(copyAction("x", 10)), steps(&wire.Step{Entry: file(10), Chunks: []*wire.Chunk{{Length: 10, Digest: id[:5]}}})},
-	} {
+		"X26 chunk without name": {begin(copyAction("x", 1<<20)), steps(&wire.Step{Entry: fileOf(1 << 20), Chunks: []*wire.Chunk{{Length: 1 << 20}}})},
+		"X26 wrong name":         {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Chunks: []*wire.Chunk{{Length: 10, Digest: id[:5]}}})},
+	}
+}
+
+// TestHostileClient sends what no client of ours would. Nothing of it takes
+// effect, nothing ends the server, and no memory is taken for it: X4, X9, X10,
+// X15, X26.
+func TestHostileClient(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "replica")
+	p := newPlace(t, root)
+	c := raw(t, p)
+	all := hostile(t)
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for name, requests := range all {
 		outcomes, err := apply(t, c, requests...)
 		if code := status.Code(err); code != codes.InvalidArgument && code != codes.ResourceExhausted && code != codes.Internal {
 			t.Errorf("%s: %v, %v", name, outcomes, err)
@@ -165,8 +177,8 @@ func TestHostileClient(t *testing.T) {
 	whole := tree.HashContent(good)
 	chunk := &wire.Chunk{Length: 4}
 	outcomes, err := apply(t, c, begin(copyAction("good", 4), copyAction("bad", 4)),
-		steps(&wire.Step{Entry: file(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]},
-			&wire.Step{Index: 1, Entry: file(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]}),
+		steps(&wire.Step{Entry: fileOf(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]},
+			&wire.Step{Index: 1, Entry: fileOf(4), Chunks: []*wire.Chunk{chunk}, Last: true, Digest: whole[:]}),
 		&wire.ApplyRequest{Data: []byte("goodevil")})
 	if err != nil || len(outcomes) != 2 || outcomes[0].Error != nil || outcomes[1].Error == nil {
 		t.Errorf("%v, %v", outcomes, err)
@@ -239,177 +251,6 @@ func TestWideFolder(t *testing.T) {
 
 // bytesName returns a name of some length.
 func bytesName(i int) string { return strings.Repeat("n", 60) + strconv.Itoa(i) }
-
-// liar is a server that says what it likes.
-type liar struct {
-	wire.UnimplementedTreeServer
-	survey func(grpc.ServerStreamingServer[wire.SurveyReply]) error
-	list   func(grpc.ServerStreamingServer[wire.ListReply]) error
-	look   func(grpc.ServerStreamingServer[wire.LookReply]) error
-	apply  func(grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error
-}
-
-func (l *liar) Survey(_ *wire.SurveyRequest, s grpc.ServerStreamingServer[wire.SurveyReply]) error {
-	return l.survey(s)
-}
-func (l *liar) List(_ *wire.ListRequest, s grpc.ServerStreamingServer[wire.ListReply]) error {
-	return l.list(s)
-}
-func (l *liar) Look(_ *wire.LookRequest, s grpc.ServerStreamingServer[wire.LookReply]) error {
-	return l.look(s)
-}
-func (l *liar) Apply(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
-	return l.apply(s)
-}
-
-// openLiar connects a client to l.
-func openLiar(t *testing.T, l *liar) *client.Replica {
-	t.Helper()
-	dial := func(context.Context) (net.Conn, error) {
-		here, there := connPair(t)
-		g := grpc.NewServer()
-		wire.RegisterTreeServer(g, l)
-		go func() {
-			if _, err := wire.ReadHello(there); err != nil {
-				return
-			}
-			wire.SendWelcome(there, &wire.Welcome{Version: 1, Traits: wire.FromTraits(tree.Full())})
-			g.Serve(&one{conn: there})
-		}()
-		t.Cleanup(g.Stop)
-		return here, nil
-	}
-	r, err := client.Open(t.Context(), client.Options{Dial: dial})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close() })
-	return r
-}
-
-type one struct{ conn net.Conn }
-
-func (o *one) Accept() (net.Conn, error) {
-	if c := o.conn; c != nil {
-		o.conn = nil
-		return c, nil
-	}
-	return nil, io.EOF
-}
-func (o *one) Close() error   { return nil }
-func (o *one) Addr() net.Addr { return &net.UnixAddr{} }
-
-// TestLyingServer (X7, X8, X22): a server gets nothing that was not offered,
-// and a listing that is cut off removes nothing.
-func TestLyingServer(t *testing.T) {
-	entry := func(name string) *wire.Listed {
-		return &wire.Listed{Entry: wire.FromEntry(tree.Entry{Name: name, Kind: tree.File})}
-	}
-	surveyed := func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
-		record := wire.FolderRecord{Key: wire.KeyOf(tree.Root)}
-		record.Shape[0] = 1
-		return s.Send(&wire.SurveyReply{Survey: 1, Folders: record.Append(nil), Complete: true, Count: 1})
-	}
-	subject := tree.Subject{Path: tree.Root}
-	for name, list := range map[string]func(s grpc.ServerStreamingServer[wire.ListReply]) error{
-		"X22 cut off": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
-			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("a")}})
-		},
-		"X22 wrong count": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
-			return s.Send(&wire.ListReply{Complete: true, Count: 2})
-		},
-		"X22 error": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
-			s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("a")}})
-			return errors.New("broken")
-		},
-		"traversal": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
-			return s.Send(&wire.ListReply{Entries: []*wire.Listed{{Entry: &wire.Entry{Name: []byte("../x"), Kind: 1}}}, Complete: true, Count: 1})
-		},
-		"unsorted": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
-			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("b"), entry("a")}, Complete: true, Count: 2})
-		},
-		"twice": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
-			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("b"), entry("b")}, Complete: true, Count: 2})
-		},
-		"nameless": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
-			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("")}, Complete: true, Count: 1})
-		},
-	} {
-		r := openLiar(t, &liar{survey: surveyed, list: list})
-		if c, err := r.Compare(t.Context(), subject); err == nil {
-			t.Errorf("%s: %+v", name, c)
-		}
-	}
-	for name, survey := range map[string]func(s grpc.ServerStreamingServer[wire.SurveyReply]) error{
-		"X22 survey cut off": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error { return nil },
-		"X22 survey short": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
-			return s.Send(&wire.SurveyReply{Complete: true, Count: 1})
-		},
-		"half a record": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
-			return s.Send(&wire.SurveyReply{Folders: make([]byte, 31)})
-		},
-	} {
-		r := openLiar(t, &liar{survey: survey})
-		if c, err := r.Compare(t.Context(), subject); !errors.Is(err, tree.ErrUnreachable) {
-			t.Errorf("%s: %+v, %v", name, c, err)
-		}
-	}
-	opened := 0
-	action := tree.Action{Kind: tree.Copy, Path: "offered", Want: tree.Entry{Kind: tree.File, Size: 5}, Open: func() (tree.Content, error) {
-		opened++
-		return nil, errors.New("no content")
-	}}
-	for name, reply := range map[string][]*wire.ApplyReply{
-		"X7 asks for what was not offered": {{Answered: 1000, Need: bytes.Repeat([]byte{255}, 125)}},
-		"X7 asks for nothing twice":        {{Answered: 3, Need: nil}},
-		"X8 too many outcomes":             {{Outcomes: []*wire.Outcome{{}, {}}}},
-		"X8 no outcome":                    {},
-		"X8 mad outcome":                   {{Outcomes: []*wire.Outcome{{Did: 99}}}},
-		"X8 removed less than nothing":     {{Outcomes: []*wire.Outcome{{Removed: -1}}}},
-	} {
-		r := openLiar(t, &liar{apply: func(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
-			for {
-				if _, err := s.Recv(); err != nil {
-					break
-				}
-			}
-			for _, m := range reply {
-				if err := s.Send(m); err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
-		plain := tree.Action{Kind: tree.Remove, Path: "x", Over: tree.File}
-		if out := r.Apply(t.Context(), []tree.Action{plain}); len(out) != 1 || !errors.Is(out[0].Err, tree.ErrUnreachable) {
-			t.Errorf("%s: %+v", name, out)
-		}
-		if err := r.Check(); !errors.Is(err, tree.ErrUnreachable) {
-			t.Errorf("%s: the session goes on: %v", name, err)
-		}
-	}
-	// An outcome that claims success for what was never read does not count.
-	r := openLiar(t, &liar{apply: func(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
-		for {
-			if _, err := s.Recv(); err != nil {
-				break
-			}
-		}
-		return s.Send(&wire.ApplyReply{Outcomes: []*wire.Outcome{{Did: uint32(tree.Copy), Bytes: 5}}})
-	}})
-	if out := r.Apply(t.Context(), []tree.Action{action}); out[0].Err == nil || opened != 1 {
-		t.Errorf("X8: %+v", out)
-	}
-	for name, m := range map[string]*wire.LookReply{
-		"too few": {}, "too many": {Found: []*wire.Found{{Entry: &wire.Entry{Name: []byte("x")}}, {Entry: &wire.Entry{}}}},
-		"another": {Found: []*wire.Found{{Entry: &wire.Entry{Name: []byte("y")}}}},
-	} {
-		r := openLiar(t, &liar{look: func(s grpc.ServerStreamingServer[wire.LookReply]) error { return s.Send(m) }})
-		if found := r.Look(t.Context(), []tree.Path{"x"}); len(found) != 1 || !errors.Is(found[0].Err, tree.ErrUnreachable) {
-			t.Errorf("look %s: %+v", name, found)
-		}
-	}
-}
 
 // FuzzServer throws messages at the handlers: none panics, none writes outside
 // of the folder.

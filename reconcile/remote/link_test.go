@@ -182,19 +182,23 @@ func (c *counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// patience is how long a test waits for what must happen: long, because a test
+// that passes never waits for it.
+const patience = 20 * time.Second
+
 // await asks again and again until f returns nil.
 func await(t testing.TB, f func() error) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	for err := f(); err != nil; err = f() {
+		select {
+		case <-again.C:
+		case <-deadline.C:
 			t.Fatal(err)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -80,8 +80,8 @@ type Entry struct {
 	Xattrs []Xattr
 
 	// What follows belongs to the tree that the entry was read from and is
-	// never copied. Mounted: a folder is the root of a mount. Links: how many
-	// names the entry has on its file system.
+	// never copied. Mounted: the entry is the root of a mount, which a file
+	// can be, too. Links: how many names the entry has on its file system.
 	Mounted    bool
 	ID         ID
 	Links      uint32
@@ -93,6 +93,10 @@ type Entry struct {
 func (e Entry) Several() bool {
 	return e.Links > 1 && e.Kind != Folder && e.Kind != Socket && e.Kind != Absent
 }
+
+// Bare reports whether e is a file that was not looked at: only its name and
+// kind are known. See [SourceFolder.Names].
+func (e Entry) Bare() bool { return e.Kind == File && e.ID == ID{} }
 
 // Same reports whether e and f were read from one and the same unchanged
 // version of an entry: equal identity, kind, size and both times.

@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"syscall"
 )
 
 // What callers test for. Every error that leaves a [Source] or a [Replica]
@@ -28,6 +29,11 @@ var (
 	// wrong with the path; try again when it is back.
 	ErrUnreachable = errors.New("replica is out of reach")
 )
+
+// IsFull reports whether err says that there is no room at the moment.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
 
 // Replica is the tree that is written, and the only one. Whole batches are
 // handed over, so that a replica behind a network costs a round trip for a
@@ -61,7 +67,8 @@ type Replica interface {
 	// wrong does not stop the others. After an error a path holds its old
 	// entry or none, never a part of the new one.
 	Apply(ctx context.Context, actions []Action) []Outcome
-	// Flush returns when everything applied so far would survive a crash.
+	// Flush returns when everything applied so far would survive a crash,
+	// unless the replica was asked to leave that to the system.
 	Flush(ctx context.Context) error
 	// Close gives the replica up for others to write.
 	Close() error
@@ -93,7 +100,8 @@ const (
 type Subject struct {
 	Path   Path
 	Folder SourceFolder
-	// Entries is the complete list of the source's folder.
+	// Entries is the complete list of the source's folder. A replica on this
+	// machine takes bare ones too, and completes in place those that it sees.
 	Entries []Entry
 	Method  Method
 	// Read, if not nil, is called with the bytes read as work goes on.

@@ -32,6 +32,10 @@ type SourceFolder interface {
 	// files are left out, because only an open file tells them at no cost;
 	// [Content.Entry] has them.
 	List() ([]Entry, error)
+	// Names is List for who opens the files anyway: those of which the folder
+	// itself tells the kind come as [Entry.Bare], and may be gone by now. The
+	// list is in the room of buf if that suffices.
+	Names(buf []Entry) ([]Entry, error)
 	// Look returns the entry at name, fresh and complete. Errors:
 	// [fs.ErrNotExist] when it is gone for certain; else unknown.
 	Look(name string) (Entry, error)
@@ -59,4 +63,13 @@ type Content interface {
 	// is published.
 	Changed() error
 	Close() error
+}
+
+// Staged is a [Content] that follows where it is written: Staging tells the
+// name under which it stands, in the folder it is for, until it is published.
+// When it does not become complete, Unfinished is called before that is
+// removed; written has each range that was read, in its place.
+type Staged interface {
+	Staging(name string)
+	Unfinished(written io.ReaderAt)
 }

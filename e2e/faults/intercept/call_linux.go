@@ -71,6 +71,7 @@ var layouts = map[int32]layout{
 	unix.SYS_RENAMEAT:          {"renameat", 0, 1, 2, 3, false},
 	unix.SYS_RENAMEAT2:         {"renameat2", 0, 1, 2, 3, false},
 	unix.SYS_LLISTXATTR:        onPath("llistxattr", none, 0),
+	unix.SYS_LISTXATTRAT:       onPath("listxattrat", 0, 1),
 	unix.SYS_LGETXATTR:         onPath("lgetxattr", none, 0),
 	unix.SYS_LSETXATTR:         onPath("lsetxattr", none, 0),
 	unix.SYS_LREMOVEXATTR:      onPath("lremovexattr", none, 0),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -66,34 +65,6 @@ func needRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-}
-
-// asUser runs the rest of a test once more as an ordinary user and reports
-// whether this is that run.
-func asUser(t *testing.T) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return true
-	}
-	self, err := os.Executable()
-	must(t, err)
-	name := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
-	cmd := exec.Command("/proc/self/fd/3", "-test.run="+name, "-test.v")
-	binary, err := os.Open(self) // a user may not reach where it lies
-	must(t, err)
-	defer binary.Close()
-	home, err := os.MkdirTemp("/var/tmp", "at-user-")
-	must(t, err)
-	defer os.RemoveAll(home)
-	must(t, os.Chown(home, 65534, 65534))
-	cmd.Dir, cmd.Env = home, append(os.Environ(), "TMPDIR="+home, "HOME="+home)
-	cmd.ExtraFiles = []*os.File{binary}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("as user: %v\n%s", err, out)
-	}
-	return false
 }
 
 func TestOpen(t *testing.T) {

@@ -2,6 +2,7 @@ package at
 
 import (
 	"errors"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -48,15 +49,18 @@ func (b fileBearer) mode() (uint32, error) {
 
 func (b fileBearer) chmod(mode uint32) error { return b.f.SetMode(mode) }
 
-// nameBearer reaches the attributes of a name without opening it, through the
-// path that /proc/self/fd has for the folder. Where proc(5) is not mounted, it
-// opens what can be opened.
+// nameBearer reaches the attributes of a name without opening it: lists them
+// with listxattrat, and else goes through the path that /proc/self/fd has for
+// the folder. Where proc(5) is not mounted, it opens what can be opened.
 type nameBearer struct {
 	d    *Dir
 	name string
 }
 
 func (b nameBearer) list(buf []byte) (int, error) {
+	if b.d.sys.xattrat {
+		return listxattrat(b.d.fd, b.name, buf)
+	}
 	n, err := unix.Llistxattr(b.path(), buf)
 	if err == unix.ENOENT {
 		err = b.opened(func(f fileBearer) (e error) { n, e = f.list(buf); return e })
@@ -98,6 +102,23 @@ func (b nameBearer) chmod(mode uint32) error { return b.d.SetMode(b.name, mode) 
 // path names the entry through proc(5), whose link is not followed by name
 // but leads to the open folder itself.
 func (b nameBearer) path() string { return b.d.procPath() + "/" + b.name }
+
+// listxattrat calls its namesake, which follows no symlink. The name has passed
+// checkName.
+func listxattrat(at int, name string, list []byte) (int, error) {
+	var buf [tree.MaxName + 1]byte
+	copy(buf[:tree.MaxName], name)
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_LISTXATTRAT, uintptr(at), uintptr(unsafe.Pointer(&buf[0])),
+			unix.AT_SYMLINK_NOFOLLOW, uintptr(unsafe.Pointer(&list[0])), uintptr(len(list)), 0)
+		if errno == 0 {
+			return int(n), nil
+		}
+		if errno != unix.EINTR {
+			return 0, errno
+		}
+	}
+}
 
 // opened calls f on the entry opened for reading, in case that only proc(5)
 // is missing. Neither symlinks nor devices can be reached so; they answer

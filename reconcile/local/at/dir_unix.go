@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,9 @@ type Dir struct {
 
 	// listing guards the position of fd.
 	listing sync.Mutex
+
+	// kind of file system, found out when it is first asked for.
+	kind atomic.Uint32
 }
 
 // Open opens the folder at path as a root. The path is resolved once,

@@ -17,6 +17,8 @@ import (
 type File struct {
 	fd  int
 	sys *system
+	// inMemory: fstat waits for nobody.
+	inMemory bool
 	// sparse is what the last Entry saw.
 	sparse bool
 }

@@ -3,6 +3,7 @@
 package at
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
 )
 
 // TestSwappedForSymlink puts a symlink in the place of each component, once
@@ -64,17 +66,18 @@ func wantOnly(t *testing.T, path string, names ...string) {
 // TestFlippedForSymlink has somebody exchange a folder and a symlink to the
 // outside all the time that files are made below it.
 func TestFlippedForSymlink(t *testing.T) {
-	const length = time.Second
+	const least, most = time.Second, 20 * time.Second // most, where the two seldom meet
 	onEach(t, func(t *testing.T, d *Dir, path string) {
 		outside := t.TempDir()
 		must(t, os.MkdirAll(outside+"/in", 0o700))
 		must(t, os.MkdirAll(path+"/a/in", 0o700))
 		must(t, os.Symlink(outside, path+"/link"))
-		end := time.Now().Add(length)
-		flipped := make(chan int)
-		go func() { // ends with the test
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		flipped := make(chan int, 1)
+		go func() { // ends with ctx
 			n := 0
-			for time.Now().Before(end) {
+			for ctx.Err() == nil {
 				if unix.Renameat2(unix.AT_FDCWD, path+"/a", unix.AT_FDCWD, path+"/link", unix.RENAME_EXCHANGE) == nil {
 					n++
 				}
@@ -82,7 +85,8 @@ func TestFlippedForSymlink(t *testing.T) {
 			flipped <- n
 		}()
 		made, refused := 0, 0
-		for time.Now().Before(end) {
+		began := time.Now()
+		for took := time.Duration(0); took < least || (made == 0 || refused == 0) && took < most; took = time.Since(began) {
 			sub, err := d.Sub("a/in", OneMount)
 			if errors.Is(err, ErrNotFolder) {
 				refused++
@@ -97,6 +101,7 @@ func TestFlippedForSymlink(t *testing.T) {
 			must(t, sub.Close())
 			made++
 		}
+		stop()
 		n := <-flipped
 		t.Logf("%d flips, %d files made, %d walks refused", n, made, refused)
 		if n == 0 || made == 0 || refused == 0 {
@@ -108,7 +113,7 @@ func TestFlippedForSymlink(t *testing.T) {
 }
 
 func TestUser(t *testing.T) {
-	if !asUser(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	if Privileged() {
@@ -159,7 +164,7 @@ func TestUser(t *testing.T) {
 }
 
 func TestXattrsOfUser(t *testing.T) {
-	if !asUser(t) {
+	if !treetest.AsUser(t) {
 		return
 	}
 	onEach(t, func(t *testing.T, d *Dir, path string) {

@@ -82,22 +82,11 @@ func appendNames(buf []Name, raw []byte) (_ []Name, ok bool) {
 	return buf, true
 }
 
+// direntKind returns the kind of a DT_ constant, which is the kind's bits of the
+// mode moved down by 12 (DTTOIF in readdir(3)).
 func direntKind(t byte) tree.Kind {
-	switch t {
-	case unix.DT_REG:
-		return tree.File
-	case unix.DT_DIR:
-		return tree.Folder
-	case unix.DT_LNK:
-		return tree.Symlink
-	case unix.DT_FIFO:
-		return tree.FIFO
-	case unix.DT_CHR:
-		return tree.CharDevice
-	case unix.DT_BLK:
-		return tree.BlockDevice
-	case unix.DT_SOCK:
-		return tree.Socket
+	if t > unix.S_IFMT>>12 {
+		return tree.Absent
 	}
-	return tree.Absent
+	return kindOf(uint32(t) << 12)
 }

@@ -52,7 +52,7 @@ func (d *Dir) Look(name string) (tree.Entry, error) {
 func (f *File) Entry() (tree.Entry, error) {
 	var st unix.Stat_t
 	for {
-		err := unix.Fstat(f.fd, &st)
+		err := f.stat(&st)
 		if err == nil {
 			break
 		}
@@ -82,6 +82,7 @@ func (d *Dir) entry(name string, st *unix.Statx_t) tree.Entry {
 		Links:      st.Nlink,
 		ChangeTime: timeOf(st.Ctime),
 	}
+	e.Mounted = st.Attributes&st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0
 	switch e.Kind {
 	case tree.File:
 		e.Size = int64(st.Size)

@@ -27,7 +27,13 @@ type bearer interface {
 
 // Xattrs returns the mirrored extended attributes of the file, sorted by
 // name.
-func (f *File) Xattrs() ([]tree.Xattr, error) { return readXattrs(fileBearer{f}) }
+func (f *File) Xattrs() ([]tree.Xattr, error) {
+	var buf [xattrEnough]byte
+	if n, err := (fileBearer{f}).list(buf[:]); n == 0 && err == nil { // as it is for most
+		return nil, nil
+	}
+	return readXattrs(fileBearer{f})
+}
 
 // SetXattrs makes the mirrored extended attributes of the file those in want;
 // have is what [File.Xattrs] said. Both are sorted. Call it after the owner
@@ -39,7 +45,15 @@ func (f *File) SetXattrs(want, have []tree.Xattr) error {
 
 // Xattrs returns the mirrored extended attributes of name, whatever its kind,
 // sorted by name, and follows no symlink. The empty name is d.
+//
+// It calls flistxattr and fgetxattr, or listxattrat and lgetxattr for a name.
 func (d *Dir) Xattrs(name string) ([]tree.Xattr, error) {
+	if name != "" && d.sys.xattrat && checkName(name) == nil {
+		var buf [xattrEnough]byte
+		if n, err := listxattrat(d.fd, name, buf[:]); n == 0 && err == nil {
+			return nil, nil
+		}
+	}
 	b, err := d.bearer(name)
 	if err != nil {
 		return nil, err

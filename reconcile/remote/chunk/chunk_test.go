@@ -55,7 +55,7 @@ func TestCut(t *testing.T) {
 			m.hole, m.end = 1<<20, 2<<20
 		}
 		var back []byte
-		err := Cut(m, int64(size), func(p Piece) error {
+		err := Cut(m, int64(size), reused(make([]byte, MostRoom)), func(p Piece) error {
 			if p.Data == nil {
 				p.Data = make([]byte, p.Length)
 			} else if len(p.Data) > most {
@@ -75,7 +75,7 @@ func TestCut(t *testing.T) {
 			t.Errorf("size %d: digest %v, %v", size, d, err)
 		}
 		// Of a larger one the end would look like a hole; Changed tells then.
-		if err := Cut(m, int64(size)+1, func(Piece) error { return nil }); err == nil && size < Whole {
+		if err := Cut(m, int64(size)+1, reused(make([]byte, MostRoom)), func(Piece) error { return nil }); err == nil && size < Whole {
 			t.Errorf("size %d: a byte that is not there was read", size)
 		}
 	}

@@ -13,17 +13,12 @@ import (
 	"sync"
 
 	chunkers "github.com/PlakarKorp/go-cdc-chunkers"
-	_ "github.com/PlakarKorp/go-cdc-chunkers/chunkers/jc" // registers the algorithm
+	"github.com/PlakarKorp/go-cdc-chunkers/chunkers/jc"
 	"github.com/zeebo/blake3"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
-
-// algorithm cuts where the content says so (Jin et al., "Accelerating
-// Content-Defined Chunking for Data Deduplication Based on Speculative Jump",
-// IEEE TPDS 2023). Another one finds no chunk again, and is no error.
-const algorithm = "jc-v1.0.0"
 
 // The sizes of chunks: 64 KiB on average keeps what is told of a content below
 // a thousandth of it, and what a small change costs below half a megabyte.
@@ -50,20 +45,40 @@ type Piece struct {
 // Name returns what the chunk is called.
 func (p Piece) Name() wire.ChunkID { return wire.ChunkIDOf(blake3.Sum256(p.Data)) }
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 2*most); return &b }}
+// MostRoom is the most that is asked of a [Room] at once.
+const MostRoom = 2 * most
 
-// Cut reads size bytes of a content once, from the beginning to the end, and
-// calls emit for each piece. Errors: [tree.ErrChanged] when the content is
-// shorter, and what emit returns.
-func Cut(c tree.Content, size int64, emit func(Piece) error) error {
-	buffer := buffers.Get().(*[]byte)
-	defer buffers.Put(buffer)
+// Room is where contents are read to. Take returns at least so many bytes; the
+// first n of them are in use once Kept says so.
+type Room interface {
+	Take(least int) []byte
+	Kept(n int)
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, MostRoom); return &b }}
+
+// reused is the room of those who are done with a piece before the next one
+// comes.
+type reused []byte
+
+func (r reused) Take(int) []byte { return r }
+func (r reused) Kept(int)        {}
+
+// Cut reads size bytes of a content once, from the beginning to the end, into
+// room, and calls emit for each piece. Errors: [tree.ErrChanged] when the
+// content is shorter, and what emit returns.
+func Cut(c tree.Content, size int64, room Room, emit func(Piece) error) error {
 	if size <= Whole {
-		return cutWhole(c, (*buffer)[:size], emit)
+		buf := room.Take(int(size))[:size]
+		room.Kept(len(buf))
+		return cutWhole(c, buf, emit)
 	}
-	return eachRange(c, size, emit, func(start, end int64) error {
-		return cutRange(io.NewSectionReader(c, start, end-start), end-start, *buffer, emit)
-	})
+	k := &cutter{from: c, room: room, emit: emit}
+	k.options = chunkers.ChunkerOpts{MinSize: least, NormalSize: average, MaxSize: most}
+	if err := k.jc.Setup(&k.options); err != nil {
+		return fmt.Errorf("cut: %w", err)
+	}
+	return eachRange(c, size, emit, k.cut)
 }
 
 // cutWhole asks for holes only where there is a page of zeros.
@@ -110,24 +125,40 @@ func eachRange(c tree.Content, size int64, emit func(Piece) error, data func(sta
 	return nil
 }
 
-func cutRange(r io.Reader, length int64, buffer []byte, emit func(Piece) error) error {
-	options := &chunkers.ChunkerOpts{MinSize: least, NormalSize: average, MaxSize: most}
-	cutter, err := chunkers.NewChunkerBuffer(algorithm, r, options, buffer)
-	if err != nil {
-		return fmt.Errorf("cut: %w", err)
-	}
-	for length > 0 {
-		data, err := cutter.Next()
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("read: %w", err)
+// cutter cuts where the content says so (Jin et al., "Accelerating
+// Content-Defined Chunking for Data Deduplication Based on Speculative Jump",
+// IEEE TPDS 2023). Another algorithm finds no chunk again, and is no error.
+type cutter struct {
+	jc      jc.JC
+	options chunkers.ChunkerOpts
+	from    io.ReaderAt
+	room    Room
+	emit    func(Piece) error
+}
+
+// cut cuts one range of data. Only what is begun of a chunk moves, from the
+// end of one stretch of room to the beginning of the next.
+func (k *cutter) cut(start, end int64) error {
+	buf, have := k.room.Take(MostRoom), 0 // the first bytes of buf are read and not cut
+	for start < end || have > 0 {
+		if have < most && start < end {
+			if len(buf) < most {
+				next := k.room.Take(MostRoom)
+				copy(next, buf[:have])
+				buf = next
+			}
+			n := int(min(int64(len(buf)-have), end-start))
+			if got, err := k.from.ReadAt(buf[have:have+n], start); got < n {
+				return short(err)
+			}
+			have, start = have+n, start+int64(n)
 		}
-		if len(data) == 0 {
-			return short(err)
-		}
-		length -= int64(len(data))
-		if err := emit(Piece{int64(len(data)), data}); err != nil {
+		n := k.jc.Algorithm(&k.options, buf[:have], have)
+		k.room.Kept(n)
+		if err := k.emit(Piece{int64(n), buf[:n]}); err != nil {
 			return err
 		}
+		buf, have = buf[n:], have-n
 	}
 	return nil
 }
@@ -151,9 +182,11 @@ func hasZeroPage(buf []byte) bool {
 	return false
 }
 
-// Least is the size from which a file's content is named: of a smaller one
-// the name would cost about as much as the bytes.
-const Least = 1 << 10
+// Least is the size from which a file's content is named. To ask costs 18
+// bytes on the wire and a hundred in the index of the server. What is shorter
+// is always sent: no more than it costs to tell the file's name and
+// attributes.
+const Least = 256
 
 // Digest returns the digest of a content and reads no holes.
 func Digest(c tree.Content, size int64) (tree.Digest, error) {
@@ -185,9 +218,11 @@ func Digest(c tree.Content, size int64) (tree.Digest, error) {
 
 // Survey returns the digest of a content and its chunks.
 func Survey(c tree.Content, size int64) (d tree.Digest, chunks []Chunk, err error) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
 	var h tree.ContentHash
 	at := int64(0)
-	err = Cut(c, size, func(p Piece) error {
+	err = Cut(c, size, reused(*buffer), func(p Piece) error {
 		if p.Data == nil {
 			h.Zeros(p.Length)
 		} else {

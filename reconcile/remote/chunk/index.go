@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -235,16 +237,19 @@ func (x *Index) Flush() error {
 		return nil
 	}
 	err := x.db.Update(func(tx *bbolt.Tx) error {
+		// In the order of keys, so that no page is turned to twice.
 		numbers := make(map[tree.Path][]byte, len(x.files))
-		for path, f := range x.files {
-			number, err := x.putFile(tx, f)
+		for _, path := range slices.Sorted(maps.Keys(x.files)) {
+			number, err := x.putFile(tx, x.files[path])
 			if err != nil {
 				return err
 			}
 			numbers[path] = number
 		}
 		chunks := tx.Bucket(bucketChunks)
-		for name, place := range x.chunks {
+		names := slices.SortedFunc(maps.Keys(x.chunks), func(a, b wire.ChunkID) int { return bytes.Compare(a[:], b[:]) })
+		for _, name := range names {
+			place := x.chunks[name]
 			if number := numbers[place.Path]; number != nil {
 				value := binary.BigEndian.AppendUint64(bytes.Clone(number), uint64(place.Offset))
 				if err := chunks.Put(bytes.Clone(name[:]), value); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -45,10 +46,13 @@ type sending struct {
 	// Used by the goroutine that sends.
 	steps    []*wire.Step
 	covered  int64 // bytes of content that steps tell of
-	queue    []*offered
-	queued   int64 // bytes in queue
-	packet   []byte
-	skip     int // packets that are not worth packing
+	room     room
+	queue    []offered
+	queued   int64           // bytes in queue
+	packet   mem.BufferSlice // what is needed of it
+	gathered int             // bytes in packet
+	loose    []byte          // the bytes of a packet in one piece
+	skip     int             // packets that are not worth packing
 	skipNext int
 
 	// Guarded by mu.
@@ -200,6 +204,7 @@ func (s *sending) take(reply *wire.ApplyReply) error {
 
 // send sends the actions, and then their contents one after the other.
 func (s *sending) send() error {
+	defer s.room.free()
 	if err := s.sendActions(); err != nil {
 		return err
 	}

@@ -1,10 +1,10 @@
 package client
 
 import (
-	"bytes"
 	"errors"
 	"io"
-	"sync"
+
+	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
@@ -19,8 +19,7 @@ const (
 	// and offerChunks how many they may be: then the server can answer.
 	offerSize   = 1 << 20
 	offerChunks = 512
-	// packetSize is how much is packed and sent at once: with one chunk more it
-	// still fits the largest buffers that the transport keeps (1 MiB).
+	// packetSize is how much is packed and sent at once.
 	packetSize = 700 << 10
 	// Where packing gains less than a sixteenth, the next packets are not
 	// packed, up to that many.
@@ -28,25 +27,10 @@ const (
 	mostSkipped = 64
 )
 
-// offered is a chunk whose bytes are kept until the server has answered.
+// offered is a chunk that is kept until the server has answered.
 type offered struct {
-	data   []byte
-	pooled *[]byte // whose room data is, if not its own
-	named  bool
-}
-
-// buffers are the bytes of chunks that come near to filling one; smaller ones
-// would keep more room than the window counts.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, chunk.Whole); return &b }}
-
-// keep copies the bytes of a chunk.
-func keep(data []byte) *offered {
-	if len(data) < chunk.Whole/2 {
-		return &offered{data: bytes.Clone(data)}
-	}
-	room := buffers.Get().(*[]byte)
-	*room = append((*room)[:0], data...)
-	return &offered{data: *room, pooled: room}
+	data  mem.Buffer
+	named bool
 }
 
 // content offers the content of action i. Its error ends the call; what is
@@ -68,12 +52,14 @@ func (s *sending) content(i int) error {
 	s.steps = append(s.steps, first)
 	var broken error // of the call
 	cut := &cutting{s: s, index: i, size: e.Size}
-	err = chunk.Cut(content, e.Size, func(p chunk.Piece) error {
+	cut.hash.begin(e.Size)
+	err = chunk.Cut(content, e.Size, &s.room, func(p chunk.Piece) error {
 		if broken = s.ctx.Err(); broken == nil {
 			broken = cut.piece(p)
 		}
 		return broken
 	})
+	digest := cut.digest()
 	switch {
 	case s.ctx.Err() != nil:
 		return nil // send says so
@@ -88,7 +74,6 @@ func (s *sending) content(i int) error {
 	if err != nil {
 		return s.giveUp(i, err)
 	}
-	digest := cut.digest()
 	s.outcomes[i].Digest = digest
 	last := s.step(i)
 	last.Last, last.Digest = true, digest[:]
@@ -118,7 +103,7 @@ type cutting struct {
 	s     *sending
 	index int
 	size  int64
-	hash  tree.ContentHash
+	hash  hashing
 	whole tree.Digest // when the content is one chunk
 	known bool
 }
@@ -128,13 +113,11 @@ func (c *cutting) piece(p chunk.Piece) error {
 	s := c.s
 	m := &wire.Chunk{Length: p.Length, Hole: p.Data == nil}
 	if p.Data == nil {
-		c.hash.Zeros(p.Length)
+		c.hash.zeros(p.Length)
 	} else {
-		o := keep(p.Data)
-		if o.named = c.size >= chunk.Least; o.named {
-			m.Digest = c.name(p)
-		} else {
-			c.hash.Write(p.Data)
+		o := offered{data: s.room.slice(p.Data), named: c.size >= chunk.Least}
+		if m.Digest = c.hashed(p, o.data); !o.named {
+			m.Digest = nil
 		}
 		s.queue = append(s.queue, o)
 		s.queued += p.Length
@@ -145,15 +128,15 @@ func (c *cutting) piece(p chunk.Piece) error {
 	return s.offer()
 }
 
-// name names a chunk, and hashes the whole on the way: a content of one chunk
-// has but one hash.
-func (c *cutting) name(p chunk.Piece) []byte {
+// hashed hashes a chunk for the digest of the whole and returns its name: a
+// content of one chunk has but one hash.
+func (c *cutting) hashed(p chunk.Piece, data mem.Buffer) []byte {
 	var name wire.ChunkID
 	if p.Length == c.size && p.Length <= tree.ContentBlock {
 		c.whole, c.known = tree.HashContent(p.Data), true
 		name = wire.ChunkIDOf(c.whole)
 	} else {
-		c.hash.Write(p.Data)
+		c.hash.write(data)
 		name = p.Name()
 	}
 	return name[:]
@@ -163,7 +146,7 @@ func (c *cutting) digest() tree.Digest {
 	if c.known {
 		return c.whole
 	}
-	return c.hash.Sum()
+	return c.hash.sum()
 }
 
 // offer sends the steps when they are many, and what was answered meanwhile.
@@ -217,14 +200,14 @@ func (s *sending) pump(limit int64) error {
 			}
 		}
 		s.queue = s.queue[1:]
-		s.queued -= int64(len(first.data))
-		if need {
-			s.packet = append(s.packet, first.data...)
+		n := first.data.Len()
+		s.queued -= int64(n)
+		if !need {
+			first.data.Free()
+			continue
 		}
-		if first.pooled != nil {
-			buffers.Put(first.pooled)
-		}
-		if len(s.packet) >= packetSize {
+		s.packet = append(s.packet, first.data)
+		if s.gathered += n; s.gathered >= packetSize {
 			if err := s.flushPacket(); err != nil {
 				return err
 			}
@@ -263,38 +246,38 @@ func (s *sending) answer(need *bool, wait bool) (bool, error) {
 	return true, nil
 }
 
-// flushPacket sends the bytes that were gathered, packed if that pays.
+// flushPacket sends what was gathered, packed if that pays.
 func (s *sending) flushPacket() error {
 	if len(s.packet) == 0 {
 		return nil
 	}
-	for part := s.packet; len(part) > 0; {
-		n := min(len(part), wire.MaxChunk)
-		if err := s.stream.Send(s.pack(part[:n])); err != nil {
-			return err
-		}
-		part = part[n:]
-	}
-	s.packet = s.packet[:0]
-	return nil
+	packet := s.pack()
+	s.packet, s.gathered = nil, 0
+	return s.stream.SendMsg(packet)
 }
 
-func (s *sending) pack(part []byte) *wire.ApplyRequest {
+func (s *sending) pack() *wire.Packet {
+	plain := &wire.Packet{Data: s.packet}
 	if s.l.near.Load() {
-		return &wire.ApplyRequest{Data: part}
+		return plain
 	}
 	if s.skip > 0 {
 		s.skip--
-		return &wire.ApplyRequest{Data: part}
+		return plain
 	}
-	packed := s.r.packer.EncodeAll(part, make([]byte, 0, len(part)))
-	if len(packed) < len(part)-len(part)/packGain {
+	s.loose = s.loose[:0]
+	for _, part := range s.packet {
+		s.loose = append(s.loose, part.ReadOnlyData()...)
+	}
+	packed := s.r.packer.EncodeAll(s.loose, make([]byte, 0, len(s.loose)))
+	if len(packed) < len(s.loose)-len(s.loose)/packGain {
 		s.skipNext = 0
-		return &wire.ApplyRequest{Data: packed, Length: uint32(len(part))}
+		s.packet.Free()
+		return &wire.Packet{Data: mem.BufferSlice{mem.SliceBuffer(packed)}, Length: uint32(len(s.loose))}
 	}
-	if len(part) >= packetSize/2 { // a small one says little
+	if len(s.loose) >= packetSize/2 { // a small one says little
 		s.skipNext = min(max(2*s.skipNext, 4), mostSkipped)
 		s.skip = s.skipNext
 	}
-	return &wire.ApplyRequest{Data: part}
+	return plain
 }

@@ -102,8 +102,9 @@ func TestChild(t *testing.T) {
 	}
 	conn.Close()
 
-	// One that ignores its end is killed with all that it has started.
-	command = exec.Command("sh", "-c", `trap "" TERM HUP; while :; do sleep 1 & wait; done`)
+	// One that ignores its end is killed with all that it has started, each of
+	// which holds its standard error, so that it has not ended before.
+	command = exec.Command("sh", "-c", `trap "" TERM HUP; sleep 1000 & wait`)
 	ownGroup(command)
 	if conn, err = start(command); err != nil {
 		t.Fatal(err)

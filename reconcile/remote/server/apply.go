@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -16,11 +17,19 @@ import (
 
 // Bounds of one batch.
 const (
-	// inMemory is the size up to which a content is kept in memory while it
-	// arrives; a larger one goes through the spool.
-	inMemory = 1 << 20
+	// inMemory is the size up to which a content is kept in memory until it is
+	// complete. Of a larger one that replaces no file, up to maxStreamed wait
+	// to be written; another one goes through the spool.
+	inMemory    = 1 << 20
+	maxStreamed = 2 << 20
+	// rescueWithin is how long the server keeps what arrived of a content when
+	// it is told to stop.
+	rescueWithin = time.Second
 	// maxBuffered is how much of contents may wait in memory to be read.
 	maxBuffered = 4 << 20
+	// maxDelayed is how many steps may wait until there is room; a client of
+	// ours tells no more than that before it is answered.
+	maxDelayed = 16384
 	// maxUnnamed is the longest chunk that may come without a name.
 	maxUnnamed = 4 << 10
 	// maxSegments bounds what is kept of one content, 1 TiB of chunks of the
@@ -44,13 +53,17 @@ type batch struct {
 	handles  *handles
 
 	// Used by the goroutine that receives.
-	current  int // the content that the client tells of; -1 for none
+	current  int          // the content that the client tells of; -1 for none
+	delayed  []*wire.Step // what came and is not taken yet
 	awaiting []place
-	partial  []byte // of the first one awaited
-	spare    []byte // the room of one that went into the spool
-	reused   []byte // for looking at what may be a chunk of a large content
-	inPlace  int    // misses in a row at the same place of the old version
+	partial  mem.BufferSlice // of the first one awaited
+	gathered int             // bytes in partial
+	spare    []byte          // a chunk in one piece, for the spool
+	reused   []byte          // for looking at what may be a chunk of a large content
+	inPlace  int             // misses in a row at the same place of the old version
 }
+
+type applyStream = grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]
 
 // place names a segment that waits for data.
 type place struct {
@@ -58,8 +71,15 @@ type place struct {
 	segment int
 }
 
+// start is where in its content the segment begins.
+func (p place) start() int64 {
+	p.c.b.mu.Lock()
+	defer p.c.b.mu.Unlock()
+	return p.c.segments[p.segment].start
+}
+
 // Apply carries out one batch.
-func (x *session) Apply(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+func (x *session) Apply(stream applyStream) error {
 	// What has arrived takes effect even if the client is gone by then.
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
@@ -92,7 +112,7 @@ func (x *session) Apply(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.
 	return sendOutcomes(stream, outcomes)
 }
 
-func sendOutcomes(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply], outcomes []tree.Outcome) error {
+func sendOutcomes(stream applyStream, outcomes []tree.Outcome) error {
 	const part = 256
 	for len(outcomes) > 0 {
 		reply := &wire.ApplyReply{}
@@ -109,7 +129,7 @@ func sendOutcomes(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyR
 }
 
 // readActions reads all actions of the batch.
-func (b *batch) readActions(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+func (b *batch) readActions(stream applyStream) error {
 	for {
 		r, err := stream.Recv()
 		if err != nil {
@@ -214,11 +234,12 @@ func (b *batch) fail(err error) {
 }
 
 // receive takes what the client sends until it has no more.
-func (b *batch) receive(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply], cancel func()) error {
+func (b *batch) receive(stream applyStream, cancel func()) error {
 	stalled := time.AfterFunc(stallLimit, func() { b.x.conn.Close() })
 	defer stalled.Stop()
+	r := &wire.Received{}
 	for {
-		r, err := stream.Recv()
+		err := stream.RecvMsg(r)
 		if err == io.EOF {
 			return nil
 		}
@@ -232,19 +253,14 @@ func (b *batch) receive(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.
 		if len(r.Actions) > 0 || r.Begin {
 			return invalid("actions after the beginning")
 		}
-		reply, err := b.steps(r.Steps)
-		if err != nil {
-			return invalid("step: %v", err)
-		}
-		if reply != nil {
-			if err := stream.Send(reply); err != nil {
+		if len(r.Data) > 0 {
+			if err := b.data(stream, r.Data, r.Length); err != nil {
 				return err
 			}
 		}
-		if len(r.Data) > 0 {
-			if err := b.data(r.Data, r.Length); err != nil {
-				return invalid("data: %v", err)
-			}
+		b.delayed = append(b.delayed, r.Steps...)
+		if err := b.answer(stream); err != nil {
+			return err
 		}
 		if b.current >= 0 && len(b.awaiting) == 0 {
 			b.mu.Lock()
@@ -254,12 +270,38 @@ func (b *batch) receive(stream grpc.BidiStreamingServer[wire.ApplyRequest, wire.
 	}
 }
 
+// answer takes the steps that came, as far as there is room for what they may
+// find.
+func (b *batch) answer(stream applyStream) error {
+	reply, err := b.steps()
+	if err != nil {
+		return invalid("step: %v", err)
+	}
+	if reply == nil {
+		return nil
+	}
+	return stream.Send(reply)
+}
+
+// full reports whether steps have to wait: too much waits to be read, and some
+// of what comes first is still awaited. Without that, [batch.await] waits.
+func (b *batch) full() bool {
+	if len(b.awaiting) == 0 || len(b.delayed) > maxDelayed {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffered > maxBuffered && !b.over
+}
+
 // steps takes what the client tells of contents, and answers what it has to
 // send of them.
-func (b *batch) steps(steps []*wire.Step) (*wire.ApplyReply, error) {
+func (b *batch) steps() (*wire.ApplyReply, error) {
 	reply := &wire.ApplyReply{}
 	offered := 0
-	for _, step := range steps {
+	for len(b.delayed) > 0 && !b.full() {
+		step := b.delayed[0]
+		b.delayed = b.delayed[1:]
 		c, err := b.begin(step)
 		if err != nil {
 			return nil, err
@@ -312,6 +354,7 @@ func (b *batch) settle(outcomes []tree.Outcome) {
 		if f, named := c.file(a.Path); o.Err == nil && named {
 			index.Note(f)
 		}
+		b.x.recent.forget(c)
 		// A spool that cannot be cleared is cleared when it is old.
 		_ = c.release(o.Err == nil)
 	}

@@ -8,6 +8,8 @@ import (
 	"sort"
 	"sync"
 
+	"google.golang.org/grpc/mem"
+
 	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -24,10 +26,16 @@ type segment struct {
 	name          wire.ChunkID
 	named, hole   bool
 	// Guarded by the batch's mu: how it is there. bytes or from, at offset.
-	ready  bool
-	bytes  []byte
-	from   io.ReaderAt
-	offset int64
+	// Only the goroutine that reads lets go of bytes.
+	ready bool
+	came  bool // over the wire
+	// promised: it is among the twins of another segment, which have what
+	// arrives for that.
+	promised bool
+	twins    []place
+	bytes    mem.BufferSlice
+	from     io.ReaderAt
+	offset   int64
 }
 
 // arriving is the content of one action, read while it arrives. It is a
@@ -37,7 +45,12 @@ type arriving struct {
 	index int
 	entry tree.Entry
 
-	// Used by the goroutine that receives.
+	// Set when it begins: it is read once, from the beginning to the end, as it
+	// arrives, and nothing of it is kept.
+	streamed bool
+
+	// Used by the goroutine that receives, and by the one that reads when
+	// reading has ended.
 	spool   *chunk.Spooled
 	sources []*chunk.Spooled
 
@@ -50,10 +63,14 @@ type arriving struct {
 	digest   tree.Digest
 	err      error
 	buffered int64
+	held     int    // the first segment of a streamed content that may be in memory
+	starved  bool   // reading waits for more
+	staged   string // the name that it is written under; "" before
 
 	// Used by the goroutine that reads: the digest of what was read so far.
 	hash   tree.ContentHash
 	hashed int64
+	whole  *tree.Digest // when it was read at once
 }
 
 var _ tree.Content = (*arriving)(nil)
@@ -72,8 +89,7 @@ func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
 			return segment{}, false, c.err
 		}
 		if offset < c.known {
-			i := sort.Search(len(c.segments), func(i int) bool { return c.segments[i].start > offset }) - 1
-			if s := c.segments[i]; s.ready || !ready {
+			if s := c.segments[c.at(offset)]; s.ready || !ready {
 				return s, true, nil
 			}
 		} else if c.complete {
@@ -85,12 +101,18 @@ func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
 		if b.failed != nil {
 			return segment{}, false, b.failed
 		}
+		c.starved = true
+		b.changed.Broadcast()
 		b.changed.Wait()
+		c.starved = false
 	}
 }
 
 // ReadAt reads what has arrived, and waits for the rest.
 func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
+	if c.streamed {
+		c.consumed(offset)
+	}
 	for n < len(p) {
 		at := offset + int64(n)
 		s, ok, err := c.wait(at, true)
@@ -106,7 +128,9 @@ func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
 		case s.hole:
 			clear(part)
 		case s.bytes != nil:
-			copy(part, s.bytes[skip:])
+			copyAt(part, s.bytes, int(skip))
+		case s.from == nil:
+			return n, errDamaged // it was read before
 		default:
 			if err := readFull(s.from, part, s.offset+skip); err != nil {
 				return n, fmt.Errorf("read a chunk again: %w", err)
@@ -118,12 +142,58 @@ func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
 	return n, nil
 }
 
+// copyAt copies what is at offset of parts.
+func copyAt(to []byte, parts mem.BufferSlice, offset int) {
+	for _, part := range parts {
+		if n := part.Len(); offset >= n {
+			offset -= n
+			continue
+		}
+		to = to[copy(to, part.ReadOnlyData()[offset:]):]
+		offset = 0
+		if len(to) == 0 {
+			return
+		}
+	}
+}
+
+// consumed lets go of what is before offset: that was written by now.
+func (c *arriving) consumed(offset int64) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	for ; c.held < len(c.segments) && c.segments[c.held].start+c.segments[c.held].length <= offset; c.held++ {
+		c.drop(&c.segments[c.held])
+	}
+	c.b.changed.Broadcast()
+}
+
+// at returns which segment holds offset. The caller holds b.mu.
+func (c *arriving) at(offset int64) int {
+	return sort.Search(len(c.segments), func(i int) bool { return c.segments[i].start > offset }) - 1
+}
+
+// drop lets go of the bytes of a segment. The caller holds b.mu.
+func (c *arriving) drop(s *segment) {
+	if s.bytes == nil {
+		return
+	}
+	s.bytes.Free()
+	s.bytes = nil
+	c.buffered -= s.length
+	c.b.buffered -= s.length
+}
+
 // account hashes what is read from the beginning on. Reading may begin once
 // more, and may leave out holes.
 func (c *arriving) account(part []byte, at int64) {
 	if at == 0 {
 		c.hash.Reset()
-		c.hashed = 0
+		c.hashed, c.whole = 0, nil
+		if n := int64(len(part)); n == c.entry.Size && n <= tree.ContentBlock {
+			d := tree.HashContent(part)
+			c.hashed, c.whole = n, &d
+			return
+		}
 	}
 	if at > c.hashed && c.allHoles(c.hashed, at) {
 		c.hash.Zeros(at - c.hashed)
@@ -185,6 +255,9 @@ func (c *arriving) Changed() error {
 		c.hashed = c.entry.Size
 	}
 	if c.hashed != c.entry.Size { // not read from the beginning to the end
+		if c.streamed {
+			return errDamaged
+		}
 		if err := c.rehash(); err != nil {
 			return err
 		}
@@ -197,6 +270,9 @@ func (c *arriving) Changed() error {
 
 // sum may be asked for more than once, and reading may go on after it.
 func (c *arriving) sum() tree.Digest {
+	if c.whole != nil {
+		return *c.whole
+	}
 	d := c.hash.Sum()
 	c.hash.Reset()
 	c.hashed = 0
@@ -205,7 +281,7 @@ func (c *arriving) sum() tree.Digest {
 
 func (c *arriving) rehash() error {
 	c.hash.Reset()
-	c.hashed = 0
+	c.hashed, c.whole = 0, nil
 	buf := make([]byte, min(c.entry.Size, tree.ContentBlock))
 	for at := int64(0); at < c.entry.Size; {
 		n := min(int64(len(buf)), c.entry.Size-at)
@@ -231,10 +307,8 @@ func (c *arriving) Close() error {
 func (c *arriving) free() {
 	c.closed = true
 	for i := range c.segments {
-		c.segments[i].bytes = nil
+		c.drop(&c.segments[i])
 	}
-	c.b.buffered -= c.buffered
-	c.buffered = 0
 }
 
 // release gives up what the content used of the spool.

@@ -245,6 +245,17 @@ func (h *handles) get(path tree.Path) (tree.Content, error) {
 	return c, nil
 }
 
+// close closes the file at path, if it is open: what is removed takes room
+// until then.
+func (h *handles) close(path tree.Path) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.open[path]; c != nil {
+		c.Close()
+		delete(h.open, path)
+	}
+}
+
 // drop closes all that is open.
 func (h *handles) drop() {
 	h.mu.Lock()

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/zeebo/blake3"
+	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -42,6 +42,9 @@ func (b *batch) begin(step *wire.Step) (*arriving, error) {
 		if entry.Kind != tree.File {
 			return nil, fmt.Errorf("content of a %v", entry.Kind)
 		}
+		// What stands in its place could be compared with it, and so read
+		// before the content is read again.
+		c.streamed = entry.Size > inMemory && b.actions[index].Over != tree.File
 		c.entry, c.begun = entry, true
 	}
 	b.changed.Broadcast()
@@ -72,19 +75,23 @@ func (b *batch) chunk(c *arriving, m *wire.Chunk) (named, needed bool, err error
 	if c.closed || b.over {
 		s.bytes = nil
 	}
-	c.buffered += int64(len(s.bytes))
-	b.buffered += int64(len(s.bytes))
+	c.buffered += int64(s.bytes.Len())
+	b.buffered += int64(s.bytes.Len())
 	c.segments = append(c.segments, s)
 	c.known += s.length
-	if !s.ready {
-		b.awaiting = append(b.awaiting, place{c, len(c.segments) - 1})
+	p, needed := place{c, len(c.segments) - 1}, !s.ready && !s.promised
+	if needed {
+		b.awaiting = append(b.awaiting, p)
+	}
+	if s.named && needed {
+		b.x.recent.note(s.name, p)
 	}
 	b.changed.Broadcast()
-	return s.named, !s.ready, nil
+	return s.named, needed, nil
 }
 
 // find looks for a chunk in the spool, at the same place of the file's old
-// version, and where the index last saw it. What is found is held against its
+// version, where the index last saw it, and among the contents on their way. What is found is held against its
 // name; a small content keeps the bytes.
 func (b *batch) find(c *arriving, s *segment) {
 	var buf []byte // only for what may be it
@@ -100,7 +107,7 @@ func (b *batch) find(c *arriving, s *segment) {
 		}
 		s.ready, s.from, s.offset = true, r, offset
 		if c.entry.Size <= inMemory {
-			s.bytes, s.from = buf, nil
+			s.bytes, s.from = mem.BufferSlice{mem.SliceBuffer(buf)}, nil
 		}
 	}
 	f := b.x.folder
@@ -125,6 +132,21 @@ func (b *batch) find(c *arriving, s *segment) {
 	if place, ok := f.Index.Find(s.name); ok {
 		if other, err := b.source(c, place.Path); err == nil && is(other, place.Offset) {
 			found(other, place.Offset)
+			return
+		}
+	}
+	if p, ok := b.x.recent.find(s.name); ok && !b.crowded() && !b.share(c, s, p) {
+		for _, path := range p.c.standing() {
+			other, err := b.source(c, path)
+			if err == nil && is(other, p.start()) {
+				found(other, p.start())
+			}
+			if p.c.standing() == nil { // it may have been opened too late to be closed
+				b.handles.close(path)
+			}
+			if s.ready {
+				return
+			}
 		}
 	}
 }
@@ -132,7 +154,7 @@ func (b *batch) find(c *arriving, s *segment) {
 // scratch returns room for a chunk: a small content keeps it, for a large one
 // it is good until the next chunk.
 func (b *batch) scratch(c *arriving, length int64) []byte {
-	if c.entry.Size <= inMemory || c.unspooled() {
+	if c.inMemory() {
 		return make([]byte, length)
 	}
 	if b.reused == nil {
@@ -141,8 +163,13 @@ func (b *batch) scratch(c *arriving, length int64) []byte {
 	return b.reused[:length]
 }
 
-// unspooled reports whether the content stays in memory for want of a spool.
+// unspooled reports whether there is no spool.
 func (c *arriving) unspooled() bool { return c.b.x.folder.Spool == nil }
+
+// inMemory reports whether what arrives waits in memory to be read.
+func (c *arriving) inMemory() bool {
+	return c.entry.Size <= inMemory || c.streamed || c.unspooled()
+}
 
 // source opens a file of the replica to take chunks from. Where all handles
 // are taken by small contents, which have what they need, they are given up.
@@ -187,81 +214,105 @@ func (b *batch) end(c *arriving, step *wire.Step) error {
 	return nil
 }
 
-// data takes bytes of the chunks that are awaited.
-func (b *batch) data(data []byte, length uint32) error {
-	if length > 0 {
-		if length > wire.MaxMessage {
-			return fmt.Errorf("%d bytes compressed in one message", length)
-		}
-		raw, err := b.x.decoder.DecodeAll(data, make([]byte, 0, length))
-		if err != nil {
-			return err
-		}
-		if len(raw) != int(length) {
-			return fmt.Errorf("%d bytes came out of what should be %d", len(raw), length)
-		}
-		data = raw
+// unpacked returns the data of a message as it was before it was compressed.
+func (b *batch) unpacked(data mem.BufferSlice, length uint32) (mem.BufferSlice, error) {
+	if length == 0 {
+		return data, nil
 	}
-	for len(data) > 0 {
-		if len(b.awaiting) == 0 {
-			return errors.New("more than was needed")
-		}
-		first := b.awaiting[0]
-		b.mu.Lock()
-		want := int(first.c.segments[first.segment].length)
-		b.mu.Unlock()
-		if b.partial == nil {
-			if first.c.entry.Size <= inMemory || first.c.unspooled() {
-				b.partial = make([]byte, 0, want)
-			} else {
-				b.partial = slices.Grow(b.spare[:0], want)
+	defer data.Free()
+	if length > wire.MaxMessage {
+		return nil, fmt.Errorf("%d bytes compressed in one message", length)
+	}
+	raw, err := b.x.decoder.DecodeAll(data.Materialize(), make([]byte, 0, length))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) != int(length) {
+		return nil, fmt.Errorf("%d bytes came out of what should be %d", len(raw), length)
+	}
+	return mem.BufferSlice{mem.SliceBuffer(raw)}, nil
+}
+
+// data takes bytes of the chunks that are awaited, and frees them.
+func (b *batch) data(stream applyStream, data mem.BufferSlice, length uint32) error {
+	data, err := b.unpacked(data, length)
+	if err != nil {
+		return invalid("data: %v", err)
+	}
+	defer data.Free()
+	for _, part := range data {
+		for at := 0; at < part.Len(); {
+			if len(b.awaiting) == 0 { // a step that waits may need no answer
+				if err := b.answer(stream); err != nil {
+					return err
+				}
 			}
-		}
-		n := min(want-len(b.partial), len(data))
-		b.partial = append(b.partial, data[:n]...)
-		data = data[n:]
-		if len(b.partial) == want {
-			b.arrived(first, b.partial)
-			if first.c.entry.Size > inMemory && !first.c.unspooled() {
-				b.spare = b.partial // it is in the spool
+			if len(b.awaiting) == 0 {
+				return invalid("data: more than was needed")
 			}
-			b.awaiting, b.partial = b.awaiting[1:], nil
+			first := b.awaiting[0]
+			b.mu.Lock()
+			want := int(first.c.segments[first.segment].length)
+			b.mu.Unlock()
+			n := min(want-b.gathered, part.Len()-at)
+			b.partial = append(b.partial, part.Slice(at, at+n))
+			b.gathered += n
+			at += n
+			if b.gathered == want {
+				b.awaiting = b.awaiting[1:]
+				complete := b.partial
+				b.partial, b.gathered = nil, 0
+				b.arrived(first, complete)
+			}
 		}
 	}
 	return nil
 }
 
 // arrived puts a chunk where it was awaited, and waits while too much waits
-// to be read. What is read next never waits: contents come in order.
-func (b *batch) arrived(p place, data []byte) {
+// to be read. What is read next never waits for others: contents come in
+// order.
+func (b *batch) arrived(p place, data mem.BufferSlice) {
 	c := p.c
-	large := c.entry.Size > inMemory && b.x.folder.Spool != nil
 	var offset int64
 	var err error
-	if large && !c.dropped() {
-		if c.spool == nil {
-			c.spool, err = b.x.folder.Spool.Begin()
-		}
-		if err == nil {
-			offset, err = c.spool.Append(c.segments[p.segment].name, data)
+	if !c.inMemory() {
+		if !c.dropped() {
+			offset, err = b.spool(c, c.segments[p.segment].name, data)
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &c.segments[p.segment]
-	switch {
-	case err != nil:
-		c.err = err
-	case large:
-		s.from, s.offset = c.spool, offset
-	case !c.closed && !b.over:
-		s.bytes = data
-		c.buffered += int64(len(data))
-		b.buffered += int64(len(data))
+	s.came = true
+	if c.inMemory() {
+		b.deliver(p, data)
+	} else {
+		b.deliverTwins(s, data)
+		data.Free()
+		if s.ready, s.from, s.offset = true, c.spool, offset; err != nil {
+			c.err = err
+		}
 	}
-	s.ready = true
 	b.changed.Broadcast()
 	b.await(c.index)
+	for c.streamed && c.buffered > maxStreamed && !c.starved && !c.closed && !b.over && c.err == nil && b.failed == nil && b.ctx.Err() == nil {
+		b.changed.Wait()
+	}
+}
+
+// spool keeps a chunk of a content that is not in memory.
+func (b *batch) spool(c *arriving, name wire.ChunkID, data mem.BufferSlice) (offset int64, err error) {
+	if c.spool == nil {
+		if c.spool, err = b.x.folder.Spool.Begin(); err != nil {
+			return 0, err
+		}
+	}
+	b.spare = b.spare[:0]
+	for _, part := range data {
+		b.spare = append(b.spare, part.ReadOnlyData()...)
+	}
+	return c.spool.Append(name, b.spare)
 }
 
 // await waits while too much waits to be read before the content of action

@@ -51,6 +51,7 @@ type session struct {
 	guard    *guard
 	decoder  *zstd.Decoder
 	ctx      context.Context // of the server: a client that is gone does not end what it began
+	recent   recent
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -71,6 +72,7 @@ func (x *session) run(ctx context.Context) error {
 	defer x.decoder.Close()
 	g := grpc.NewServer(
 		grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
+		grpc.ForceServerCodecV2(wire.NewCodec()),
 		grpc.MaxConcurrentStreams(maxCalls), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.WriteBufferSize(ioSize), grpc.ReadBufferSize(ioSize),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),

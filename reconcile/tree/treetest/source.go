@@ -214,6 +214,16 @@ func (f *memoryFolder) List() ([]tree.Entry, error) {
 	return entries, nil
 }
 
+func (f *memoryFolder) Names([]tree.Entry) ([]tree.Entry, error) {
+	entries, err := f.List()
+	for i, e := range entries {
+		if e.Kind == tree.File {
+			entries[i] = tree.Entry{Name: e.Name, Kind: e.Kind}
+		}
+	}
+	return entries, err
+}
+
 func (f *memoryFolder) Look(name string) (tree.Entry, error) {
 	e := f.s.Entry(f.path.Join(name))
 	if e.Kind == tree.Absent {

@@ -1,6 +1,6 @@
 // Package treetest holds what tests of the contract in package tree share: the
-// suite that every [tree.Replica] passes, a source in memory, and a replica of
-// which one call goes wrong.
+// suite that every [tree.Replica] passes, a source in memory, a replica of which
+// one call goes wrong, and an ordinary user to run a test as.
 package treetest
 
 import (
@@ -44,6 +44,8 @@ func TestReplica(t *testing.T, open func(t *testing.T) (tree.Replica, Peek)) {
 		{"compare names", testCompareNames},
 		{"compare with what cannot be read", testCompareUnreadable},
 		{"compare links", testCompareLinks},
+		{"compare bare lists", testCompareBare},
+		{"compare vanished", testCompareVanished},
 		{"digests", testDigests},
 		{"side by side", testSideBySide},
 	} {

@@ -1,0 +1,56 @@
+package local
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// TestSyncIsShared: who comes while a sync runs waits for one that begins later, together with all others who came meanwhile, and
+// takes the word of the handle that was opened first.
+func TestSyncIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s syncer
+		var called []uint64 // one at a time, as the race detector holds
+		release := make(chan error)
+		handle := func(number uint64) *syncHandle {
+			return &syncHandle{number: number, flush: func() error {
+				called = append(called, number)
+				return <-release
+			}}
+		}
+		var waiting sync.WaitGroup
+		errs := make([]error, 6)
+		ask := func(number uint64) { waiting.Go(func() { errs[number] = s.sync(handle(number)) }) }
+		ask(1)
+		synctest.Wait()
+		for _, number := range []uint64{4, 3, 5, 2} {
+			ask(number)
+			synctest.Wait()
+		}
+		release <- nil
+		synctest.Wait()
+		lost := errors.New("lost")
+		release <- lost
+		waiting.Wait()
+		if len(called) != 2 || called[0] != 1 || called[1] != 2 {
+			t.Errorf("called by %v, want 1 and 2", called)
+		}
+		if errs[1] != nil {
+			t.Errorf("the first sync: %v", errs[1])
+		}
+		for number := 2; number < len(errs); number++ {
+			if !errors.Is(errs[number], lost) {
+				t.Errorf("%d was told %v, want that something is lost", number, errs[number])
+			}
+		}
+		ask(5)
+		synctest.Wait()
+		release <- nil
+		waiting.Wait()
+		if errs[5] != nil || len(called) != 3 {
+			t.Errorf("a sync after all others: %v by %v", errs[5], called)
+		}
+	})
+}

@@ -1,0 +1,196 @@
+package remote_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+
+	"google.golang.org/grpc"
+
+	"lockstep/reconcile/remote/client"
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// liar is a server that says what it likes.
+type liar struct {
+	wire.UnimplementedTreeServer
+	survey func(grpc.ServerStreamingServer[wire.SurveyReply]) error
+	list   func(grpc.ServerStreamingServer[wire.ListReply]) error
+	look   func(grpc.ServerStreamingServer[wire.LookReply]) error
+	apply  func(grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error
+}
+
+func (l *liar) Survey(_ *wire.SurveyRequest, s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+	return l.survey(s)
+}
+func (l *liar) List(_ *wire.ListRequest, s grpc.ServerStreamingServer[wire.ListReply]) error {
+	return l.list(s)
+}
+func (l *liar) Look(_ *wire.LookRequest, s grpc.ServerStreamingServer[wire.LookReply]) error {
+	return l.look(s)
+}
+func (l *liar) Apply(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+	return l.apply(s)
+}
+
+// openLiar connects a client to l.
+func openLiar(t *testing.T, l *liar) *client.Replica {
+	t.Helper()
+	dial := func(context.Context) (net.Conn, error) {
+		here, there := connPair(t)
+		g := grpc.NewServer()
+		wire.RegisterTreeServer(g, l)
+		go func() {
+			if _, err := wire.ReadHello(there); err != nil {
+				return
+			}
+			wire.SendWelcome(there, &wire.Welcome{Version: 1, Traits: wire.FromTraits(tree.Full())})
+			g.Serve(&one{conn: there})
+		}()
+		t.Cleanup(g.Stop)
+		return here, nil
+	}
+	r, err := client.Open(t.Context(), client.Options{Dial: dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+type one struct{ conn net.Conn }
+
+func (o *one) Accept() (net.Conn, error) {
+	if c := o.conn; c != nil {
+		o.conn = nil
+		return c, nil
+	}
+	return nil, io.EOF
+}
+func (o *one) Close() error   { return nil }
+func (o *one) Addr() net.Addr { return &net.UnixAddr{} }
+
+// TestLyingListing (X22): a listing that is cut off or cannot be is no
+// comparison, so that it removes nothing.
+func TestLyingListing(t *testing.T) {
+	entry := func(name string) *wire.Listed {
+		return &wire.Listed{Entry: wire.FromEntry(tree.Entry{Name: name, Kind: tree.File})}
+	}
+	surveyed := func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+		record := wire.FolderRecord{Key: wire.KeyOf(tree.Root)}
+		record.Shape[0] = 1
+		return s.Send(&wire.SurveyReply{Survey: 1, Folders: record.Append(nil), Complete: true, Count: 1})
+	}
+	subject := tree.Subject{Path: tree.Root}
+	for name, list := range map[string]func(s grpc.ServerStreamingServer[wire.ListReply]) error{
+		"X22 cut off": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("a")}})
+		},
+		"X22 wrong count": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Complete: true, Count: 2})
+		},
+		"X22 error": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("a")}})
+			return errors.New("broken")
+		},
+		"traversal": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{{Entry: &wire.Entry{Name: []byte("../x"), Kind: 1}}}, Complete: true, Count: 1})
+		},
+		"unsorted": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("b"), entry("a")}, Complete: true, Count: 2})
+		},
+		"twice": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("b"), entry("b")}, Complete: true, Count: 2})
+		},
+		"nameless": func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{entry("")}, Complete: true, Count: 1})
+		},
+	} {
+		r := openLiar(t, &liar{survey: surveyed, list: list})
+		if c, err := r.Compare(t.Context(), subject); err == nil {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	for name, survey := range map[string]func(s grpc.ServerStreamingServer[wire.SurveyReply]) error{
+		"X22 survey cut off": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error { return nil },
+		"X22 survey short": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			return s.Send(&wire.SurveyReply{Complete: true, Count: 1})
+		},
+		"half a record": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			return s.Send(&wire.SurveyReply{Folders: make([]byte, 31)})
+		},
+	} {
+		r := openLiar(t, &liar{survey: survey})
+		if c, err := r.Compare(t.Context(), subject); !errors.Is(err, tree.ErrUnreachable) {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+}
+
+// TestLyingOutcome (X7, X8): a server gets nothing that was not offered, and
+// what it says of an action counts only if it can be.
+func TestLyingOutcome(t *testing.T) {
+	opened := 0
+	action := tree.Action{Kind: tree.Copy, Path: "offered", Want: tree.Entry{Kind: tree.File, Size: 5}, Open: func() (tree.Content, error) {
+		opened++
+		return nil, errors.New("no content")
+	}}
+	for name, reply := range map[string][]*wire.ApplyReply{
+		"X7 asks for what was not offered": {{Answered: 1000, Need: bytes.Repeat([]byte{255}, 125)}},
+		"X7 asks for nothing twice":        {{Answered: 3, Need: nil}},
+		"X8 too many outcomes":             {{Outcomes: []*wire.Outcome{{}, {}}}},
+		"X8 no outcome":                    {},
+		"X8 mad outcome":                   {{Outcomes: []*wire.Outcome{{Did: 99}}}},
+		"X8 removed less than nothing":     {{Outcomes: []*wire.Outcome{{Removed: -1}}}},
+	} {
+		r := openLiar(t, &liar{apply: func(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+			for {
+				if _, err := s.Recv(); err != nil {
+					break
+				}
+			}
+			for _, m := range reply {
+				if err := s.Send(m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+		plain := tree.Action{Kind: tree.Remove, Path: "x", Over: tree.File}
+		if out := r.Apply(t.Context(), []tree.Action{plain}); len(out) != 1 || !errors.Is(out[0].Err, tree.ErrUnreachable) {
+			t.Errorf("%s: %+v", name, out)
+		}
+		if err := r.Check(); !errors.Is(err, tree.ErrUnreachable) {
+			t.Errorf("%s: the session goes on: %v", name, err)
+		}
+	}
+	// An outcome that claims success for what was never read does not count.
+	r := openLiar(t, &liar{apply: func(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+		for {
+			if _, err := s.Recv(); err != nil {
+				break
+			}
+		}
+		return s.Send(&wire.ApplyReply{Outcomes: []*wire.Outcome{{Did: uint32(tree.Copy), Bytes: 5}}})
+	}})
+	if out := r.Apply(t.Context(), []tree.Action{action}); out[0].Err == nil || opened != 1 {
+		t.Errorf("X8: %+v", out)
+	}
+}
+
+// TestLyingLook (X8): what was found has to answer what was asked.
+func TestLyingLook(t *testing.T) {
+	for name, m := range map[string]*wire.LookReply{
+		"too few": {}, "too many": {Found: []*wire.Found{{Entry: &wire.Entry{Name: []byte("x")}}, {Entry: &wire.Entry{}}}},
+		"another": {Found: []*wire.Found{{Entry: &wire.Entry{Name: []byte("y")}}}},
+	} {
+		r := openLiar(t, &liar{look: func(s grpc.ServerStreamingServer[wire.LookReply]) error { return s.Send(m) }})
+		if found := r.Look(t.Context(), []tree.Path{"x"}); len(found) != 1 || !errors.Is(found[0].Err, tree.ErrUnreachable) {
+			t.Errorf("look %s: %+v", name, found)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package treetest
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// nobody is the ordinary user that a test of root's becomes.
+const nobody = 65534
+
+// AsUser runs the calling test once more as an ordinary user, in a process and
+// with a home of its own, and reports whether that is where it runs now. The
+// test goes on only there:
+//
+//	if !treetest.AsUser(t) {
+//		return
+//	}
+func AsUser(t *testing.T) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return true
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	must(err)
+	binary, err := os.Open(self) // a user may not reach where it lies
+	must(err)
+	defer binary.Close()
+	home, err := os.MkdirTemp("/var/tmp", "lockstep-user-")
+	must(err)
+	defer os.RemoveAll(home)
+	must(os.Chown(home, nobody, nobody))
+	name := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
+	cmd := exec.Command("/proc/self/fd/3", "-test.run="+name, "-test.v")
+	cmd.Dir, cmd.Env = home, append(os.Environ(), "TMPDIR="+home, "HOME="+home)
+	cmd.ExtraFiles = []*os.File{binary}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("as an ordinary user: %v\n%s", err, out)
+	}
+	return false
+}

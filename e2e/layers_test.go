@@ -36,6 +36,7 @@ var modules = map[string]string{
 	"github.com/urfave/cli/v2":              "flags and help",
 	"golang.org/x/sys":                      "system calls",
 	"golang.org/x/term":                     "whether the console is a terminal, and how wide",
+	"golang.org/x/text":                     "names that differ in Unicode normalisation only",
 	"github.com/vbauerster/mpb/v8":          "the live line of a long pass",
 	"github.com/mattn/go-runewidth":         "how many columns a name takes on the console",
 	"google.golang.org/grpc":                "calls to a replica on another machine",

@@ -15,6 +15,7 @@ var mountCommands = map[string]command{
 	"mount-tmpfs":   {"FOLDER...", mountMemory},
 	"mount-bind":    {"OLD NEW...", mountBind},
 	"mount-image":   {"FOLDER PROGRAM...", mountImage},
+	"mount-fuse":    {"FOLDER KIND", mountFuse},
 	"mount-overlay": {"FOLDER LOWER UPPER WORK", mountOverlay},
 	"umount":        {"FOLDER", func(s *scene, arguments []string) error { return unix.Unmount(s.MkAbs(arguments[0]), 0) }},
 }
@@ -107,6 +108,9 @@ func (s *scene) has(condition string) (bool, error) {
 		return os.Geteuid() == 0, nil
 	case "mount": // mounts that nobody else sees
 		return os.Getenv(namespace) != "", nil
+	case "fuse":
+		_, err := os.Stat("/dev/fuse")
+		return err == nil, nil
 	case "xattr":
 		return probe(work, func(path string) error { return unix.Lsetxattr(path, "user.probe", nil, 0) }), nil
 	case "acl":

@@ -29,6 +29,7 @@ var processCommands = map[string]command{
 	"signal":     {"NAME SIGNAL", signal},
 	"await-exit": {"NAME CODE", awaitExit},
 	"end":        {"NAME", end},
+	"await-sh":   {"SCRIPT", awaitScript},
 }
 
 // program makes a command of the words of a script: NAME=VALUE settings, asuser, the program and its arguments.

@@ -25,6 +25,7 @@ const binary = "LOCKSTEP_E2E_BINARY"
 //	exits CODE PROGRAM ARG...      run a program to its end, with that exit code
 //	terminal PROGRAM ARG...        run a program to its end on a terminal
 //	sh SCRIPT                      run a shell script that stops at the first failure
+//	await-sh SCRIPT                run a shell script again and again until it succeeds
 //	start NAME lockstep ARG...     run the binary in the background, with its log in logs/NAME
 //	wait-ready NAME                until its first pass is done
 //	pass NAME                      SIGUSR1, until a pass is done
@@ -59,6 +60,7 @@ const binary = "LOCKSTEP_E2E_BINARY"
 //	mksocket PATH                  make a socket
 //	mount-tmpfs FOLDER [OPTION]... mount an empty memory file system
 //	mount-image FOLDER MKFS ARG... make a file system in a file with a program, and mount it
+//	mount-fuse FOLDER KIND         make a file system of Windows in a file and mount it: exfat, ntfs or ntfs-lower
 //	mount-overlay FOLDER LOWER UPPER WORK
 //	mount-bind OLD NEW [ro]        mount a folder once more, read-only if told so
 //	umount FOLDER                  take a mount away

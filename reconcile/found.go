@@ -42,9 +42,10 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 	p.count(v.path, l.entries, c)
 	names := make([]string, len(l.entries))
 	var below []visitFolder
+	unplaced := unplacedIn(c)
 	for i, e := range l.entries {
 		names[i] = e.Name
-		if e.Kind == tree.Folder {
+		if e.Kind == tree.Folder && !unplaced[e.Name] {
 			below = append(below, visitFolder{v.path.Join(e.Name), newNode(v.node, i)})
 		}
 	}
@@ -66,11 +67,29 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 		if place, ok := leafless[d.Name()]; ok {
 			leaf = func(digest tree.Digest) { v.node.set(place, digest) }
 		}
+		if d.Differs == tree.OfName && p.visit == nil {
+			p.misspelled(path, d, leaf)
+			continue
+		}
 		if err := p.drift(ctx, path, d, leaf); err != nil {
 			return nil, err
 		}
 	}
 	return below, nil
+}
+
+// unplacedIn returns the names that the replica has no place for: nothing below
+// them can be compared. nil for most.
+func unplacedIn(c tree.Comparison) (names map[string]bool) {
+	for _, problem := range c.Problems {
+		if tree.IsUnplaced(problem.Err) {
+			if names == nil {
+				names = make(map[string]bool)
+			}
+			names[problem.Name] = true
+		}
+	}
+	return names
 }
 
 // offer makes known what is additional in a folder, before anybody works on
@@ -112,10 +131,11 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	for i, e := range entries {
 		switch {
 		case !e.Several() || p.m.projected(e).Kind == tree.Absent:
-		case p.m.traits.HoldsLinks(e.Kind):
-			names = append(names, e)
 		default:
-			unlinked = i
+			names = append(names, e)
+			if !p.m.traits.HoldsLinks(e.Kind) {
+				unlinked = i
+			}
 		}
 		switch e.Kind {
 		case tree.File:
@@ -151,7 +171,9 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	for _, e := range names {
 		name := path.Join(e.Name)
 		p.m.links.see(name, e)
-		p.groups.add(e, name)
+		if p.m.traits.HoldsLinks(e.Kind) {
+			p.groups.add(e, name)
+		}
 	}
 	for _, l := range c.Linked {
 		p.linked = append(p.linked, linkedPath{path: path.Join(l.Name), Linked: l})

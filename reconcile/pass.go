@@ -44,6 +44,7 @@ type pass struct {
 	flawed   bool // something could not be compared, repaired or removed
 	retry    bool // what could not be compared is worth another pass soon
 	removals []extra
+	respells []misspelled
 	moved    []tree.Path // folders that were renamed
 	linked   []linkedPath
 	groups   linkGroups
@@ -58,6 +59,14 @@ type pass struct {
 type extra struct {
 	path tree.Path
 	mark signature
+}
+
+// misspelled is a difference in the spelling of a name, and what is given the
+// digest of the path.
+type misspelled struct {
+	path  tree.Path
+	drift tree.Drift
+	leaf  func(tree.Digest)
 }
 
 type visitFolder struct {
@@ -173,6 +182,9 @@ func (p *pass) run(ctx context.Context) error {
 	// What is missing comes first: it may be what is additional, under its
 	// new name.
 	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	if err := p.settleNames(ctx); err != nil {
 		return err
 	}
 	if err := p.settleRemovals(ctx); err != nil {
@@ -326,11 +338,11 @@ func (p *pass) unread(path tree.Path, err error) error {
 	return nil
 }
 
-// uncompared notes that something could not be compared. Rights do not come
-// back by themselves, and when they do there is an event. The caller holds mu.
+// uncompared notes that something could not be compared. Rights and names do
+// not change by themselves, and when they do there is an event. The caller holds mu.
 func (p *pass) uncompared(err error) {
 	p.flawed = true
-	p.retry = p.retry || !errors.Is(err, fs.ErrPermission)
+	p.retry = p.retry || !errors.Is(err, fs.ErrPermission) && !tree.IsUnplaced(err)
 }
 
 // problem is about what is inside the folder at path.

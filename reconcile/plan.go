@@ -24,7 +24,7 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 	if l.cause != ByPass {
 		l.unsearched = m.completeLinks(ctx, l.path, l.src)
 	}
-	leader, ok := b.leader(l)
+	leader, ok := b.leader(ctx, l)
 	if !ok {
 		return false
 	}
@@ -60,13 +60,16 @@ func parted(l *look) bool {
 }
 
 // leader returns the first name of l's file that is one still.
-func (b *batch) leader(l *look) (tree.Path, bool) {
+func (b *batch) leader(ctx context.Context, l *look) (tree.Path, bool) {
 	for _, name := range b.m.links.names(l.src.ID) {
 		if name == l.path {
 			return name, true
 		}
 		e, err := lookAfresh(b.m.source, name)
 		if err == nil && e.ID == l.src.ID && e.Kind == l.src.Kind {
+			if b.m.traits.Names.Folds && b.above(ctx, name) != nil {
+				continue // another file has that name in the replica
+			}
 			return name, true
 		}
 		b.m.links.see(name, tree.Entry{})
@@ -137,6 +140,19 @@ func (m *Mirror) readLeaf(open func() (tree.Content, error)) tree.Digest {
 	return m.leaf(c.Entry(), digest)
 }
 
+// spread makes the other names of l's file dirty where the replica cannot hold
+// them as one: what was done to it may have been told of one name alone.
+func (b *batch) spread(l *look, did tree.ActionKind) {
+	if !l.src.Several() || l.cause == ByPass || did == tree.None || b.m.projected(l.src).Kind == tree.Absent {
+		return
+	}
+	for _, name := range b.m.links.names(l.src.ID) {
+		if name != l.path {
+			b.m.queue.add(name, dirt{cause: l.cause})
+		}
+	}
+}
+
 // descend compares what is in a folder that both sides have, one level deep:
 // of what is additional there, no event may tell. The folder may have come
 // under its name by a rename here, when what came along may be out of date;
@@ -180,6 +196,15 @@ func (m *Mirror) dirtyFor(p *pass, path tree.Path, d dirt) {
 	p.follow(path, d, nil, nil)
 }
 
+// removeAll removes one after the other.
+func (b *batch) removeAll(ctx context.Context, doomed []*look) {
+	b.placing = placing{} // the source's names are looked at again before
+	for _, l := range doomed {
+		b.remove(ctx, l)
+	}
+	b.lookAgain(doomed...) // and after
+}
+
 // remove takes from the replica what the source does not have, if a fresh
 // look says so once more and the guard agrees.
 func (b *batch) remove(ctx context.Context, l *look) {
@@ -190,6 +215,10 @@ func (b *batch) remove(ctx context.Context, l *look) {
 			m.queue.delay(l.item, 0)
 			return
 		}
+	}
+	if !b.sparesHeirs(l) {
+		m.queue.delay(l.item, 0)
+		return
 	}
 	if !b.mayRemove(ctx, l) {
 		return

@@ -47,6 +47,9 @@ func (b *batch) renameInstead(ctx context.Context, l *look) bool {
 		return false
 	}
 	m.acted(action, o, l.cause, time.Since(began))
+	if b.hasHeirs(from) { // it came after the last look, and its entry went, maybe
+		b.dirtyAlike(from, l.cause)
+	}
 	if l.want.Kind == tree.Folder {
 		m.queue.forgetHints(l.path)
 		if l.pass != nil {
@@ -98,12 +101,12 @@ func (b *batch) resembles(ctx context.Context, path, from tree.Path) bool {
 // names in the replica would bring them along: it does not fit.
 func (b *batch) stillFits(ctx context.Context, from tree.Path, mark signature) bool {
 	_, err := lookAfresh(b.m.source, from)
-	if !isGone(err) {
+	if !isGone(err) || b.hasHeirs(from) {
 		return false
 	}
 	found := b.m.replica.Look(ctx, []tree.Path{from})[0]
 	if found.Entry.Kind == tree.File && found.Entry.Links > 1 {
 		return false
 	}
-	return found.Err == nil && signatureOf(found.Entry) == mark
+	return found.Err == nil && signatureOf(found.Entry) == mark && found.Entry.Name == from.Name()
 }

@@ -42,11 +42,19 @@ func (b *batch) fail(l *look, err error) {
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		b.settle(l, verdict{result: failed})
+	case errors.Is(err, errNowhere):
+		m.problems.solved(l.path)
+		b.settle(l, verdict{result: absent})
+	case errors.Is(err, errUnplacedAbove): // told there
+		b.settle(l, verdict{result: failed})
+	case tree.IsUnplaced(err): // only other names mend it, and they have events of their own
+		m.problems.note(l.path, err, l.attempt)
+		b.settle(l, verdict{result: failed})
 	case isRootless(err) && !m.recovered():
 		m.postpone(l.item, sourcePoll)
 	case errors.Is(err, tree.ErrChanged):
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case l.attempt <= quietAttempts && mayPass(err, l.src.Size):
+	case l.attempt <= m.quietAttempts() && mayPass(err, l.src.Size):
 		if errors.Is(err, tree.ErrNoParent) {
 			m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
 		}
@@ -76,6 +84,16 @@ func isRootless(err error) bool {
 // or full, or a root that is there again out of reach, before that is a
 // problem.
 const quietAttempts = 5
+
+// quietAttempts grants a replica that folds names a second and more: so long the
+// system may remember an entry by a spelling under which nobody removed it
+// (entry_timeout, fuse(8)).
+func (m *Mirror) quietAttempts() int {
+	if m.traits.Names.Folds {
+		return quietAttempts + 2
+	}
+	return quietAttempts
+}
 
 // postpone gives it back for a while; a pass that waits for it goes on.
 func (m *Mirror) postpone(it *item, pause time.Duration) {

@@ -66,6 +66,10 @@ type look struct {
 	err  error      // one of the sides is not known
 	// alone: the source has not even the folder that held the path.
 	alone bool
+	// misspelled is by which other name the replica lists it. heirs are paths
+	// of the source that may be one name with it there.
+	misspelled string
+	heirs      []tree.Path
 	// unsearched: so long it takes until the other names of the file may be
 	// searched for.
 	unsearched time.Duration
@@ -83,6 +87,7 @@ type batch struct {
 	// that waits for it, or nil.
 	parents map[tree.Path]*pass
 	ended   []ended
+	placing placing
 }
 
 // ended is a path that is done with, but for the times of the folder above.
@@ -112,7 +117,9 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	b.actions = make([]tree.Action, 0, len(items))
 	b.owners = make([]*look, 0, len(items))
 	b.lookAtSource()
+	b.checkNames()
 	b.lookAtReplica(ctx)
+	b.spell(ctx)
 	b.lookBeside()
 
 	// What is gone is sorted out first: a new name may be its other one.
@@ -138,9 +145,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 		b.plan(ctx, l)
 	}
 	b.apply(ctx)
-	for _, l := range doomed {
-		b.remove(ctx, l)
-	}
+	b.removeAll(ctx, doomed)
 	b.finish(ctx)
 }
 
@@ -256,6 +261,10 @@ func (b *batch) unmark(l *look) {
 func (b *batch) plan(ctx context.Context, l *look) {
 	m := b.m
 	b.unmark(l)
+	if l.misspelled != "" {
+		b.respell(ctx, l)
+		return
+	}
 	if m.keepsNames(l.src) && b.planLink(ctx, l) {
 		return
 	}
@@ -359,7 +368,9 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 	if l.pass != nil {
 		l.pass.copied.Add(o.Bytes)
 	}
-	if a.Kind != tree.Link {
+	if !m.keepsNames(l.src) {
+		b.spread(l, o.Did)
+	} else if a.Kind != tree.Link {
 		b.gather(ctx, l, o.Did == tree.Copy || o.Did == tree.Update || o.Did == tree.Create)
 	}
 	entry := l.src

@@ -130,6 +130,29 @@ func (p *pass) extra(ctx context.Context, path tree.Path, d tree.Drift) error {
 	return nil
 }
 
+// misspelled keeps back a name that is spelled otherwise until all is compared:
+// a folder is not renamed while it is listed.
+func (p *pass) misspelled(path tree.Path, d tree.Drift, leaf func(tree.Digest)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.respells = append(p.respells, misspelled{path, d, leaf})
+}
+
+// settleNames hands over what misspelled kept back, and waits for it: what is in
+// the folders comes by names that stay.
+func (p *pass) settleNames(ctx context.Context) error {
+	p.mu.Lock()
+	respells := p.respells
+	p.respells = nil
+	p.mu.Unlock()
+	for _, r := range respells {
+		if err := p.drift(ctx, r.path, r.drift, r.leaf); err != nil {
+			return err
+		}
+	}
+	return p.wait(ctx)
+}
+
 // renamed notes that a folder came under its name by a rename: it is not
 // missing any more, and neither is what is in it.
 func (p *pass) renamed(folder tree.Path) {

@@ -34,6 +34,8 @@ func planWords(d tree.Drift) string {
 		return tree.Remove.String()
 	case d.Differs.Has(tree.OfLinks):
 		return tree.Link.String()
+	case d.Differs.Has(tree.OfName):
+		return tree.Rename.String()
 	case d.Want.Kind == tree.File && d.Have.Kind != tree.File:
 		return tree.Copy.String()
 	case d.Want.Kind == tree.File && d.Differs.Has(tree.OfContent):
@@ -68,6 +70,11 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 	defer release()
 
 	found := &findings{out: bufio.NewWriter(stdout)}
+	if here, ok := replica.Replica.(*local.Replica); ok && !s.quiet {
+		if assumed := here.Assumed(); assumed != "" {
+			found.print(fmt.Sprintf("%-10s  the replica's file system keeps %s", "assumed", assumed))
+		}
+	}
 	m := reconcile.New(source, replica, reconcile.Options{
 		Workers: s.workers, Method: s.method, AllowEmptySource: true, Observer: found,
 	})
@@ -117,7 +124,7 @@ func summaryLine(r reconcile.Report) string {
 	}
 	line := fmt.Sprintf("%s: %d files and %d folders compared, %d bytes read", what, r.Files, r.Folders, r.BytesRead)
 	if r.Problems > 0 {
-		line += fmt.Sprintf(", %d could not be read", r.Problems)
+		line += fmt.Sprintf(", %d could not be compared", r.Problems)
 	}
 	if !r.Digest.IsZero() {
 		line += ", digest " + r.Digest.String()
@@ -140,7 +147,11 @@ func (f *findings) print(line string) {
 }
 
 func (f *findings) Problem(p reconcile.Problem) {
-	f.print(fmt.Sprintf("%-10s  %s: %v", "unreadable", logging.Name(string(p.Path)), p.Err))
+	word := "unreadable"
+	if tree.IsUnplaced(p.Err) {
+		word = "unheld"
+	}
+	f.print(fmt.Sprintf("%-10s  %s: %v", word, logging.Name(string(p.Path)), p.Err))
 }
 func (f *findings) Solved(tree.Path)                {}
 func (f *findings) Lost(tree.Attributes, tree.Path) {}

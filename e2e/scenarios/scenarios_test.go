@@ -39,10 +39,6 @@ var sections = []section{
 
 // unshown are the scenarios without a test, and why.
 var unshown = map[string]string{
-	"N8":  "no file system that takes A and a for one name can be mounted here: ext4 is built without casefold, vfat is missing",
-	"N9":  "as N8",
-	"N10": "as N8: no file system here normalises names",
-	"N11": "as N8: every file system here takes every name, but for length (S11)",
 	"N12": "a backslash parts names on Windows only",
 	"L11": "junctions and reparse points are Windows'",
 	"G12": "a replica on another machine: with section X",

@@ -164,7 +164,12 @@ func (b *batch) rename(i int) error {
 	if from, err = b.folders.get(a.From.Parent()); err != nil { // may have been closed for f
 		return err
 	}
-	if err := moveNew(from.dir, a.From.Name(), f.dir, a.Path.Name()); err != nil {
+	if b.isRespelling(a) {
+		err = b.respell(f.dir, a.From.Name(), a.Path.Name())
+	} else {
+		err = moveNew(from.dir, a.From.Name(), f.dir, a.Path.Name())
+	}
+	if err != nil {
 		return err
 	}
 	out.Did, out.Entry, out.Differed = tree.Rename, a.Want, tree.OfExistence

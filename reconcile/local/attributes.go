@@ -37,7 +37,12 @@ func (r *Replica) fresh(f *folder, kind tree.Kind) tree.Entry {
 		gid = f.self.GID
 	}
 	// No mode is all ones: so it counts as different.
-	return tree.Entry{Kind: kind, Mode: ^uint32(0), UID: r.uid, GID: gid, ModTime: tree.Time{Nsec: -1}}
+	mode := ^uint32(0)
+	if r.traits.Fixed {
+		want, _ := r.traits.Project(tree.Entry{Kind: kind})
+		mode = want.Mode
+	}
+	return tree.Entry{Kind: kind, Mode: mode, UID: r.uid, GID: gid, ModTime: tree.Time{Nsec: -1}}
 }
 
 // setAttributes makes the attributes of b, which are have, those of want, and

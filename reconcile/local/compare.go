@@ -21,6 +21,8 @@ type comparison struct {
 	known *cachedFolder
 	// less: the replica cannot hold all of the entry at hand.
 	less bool
+	// spelling is of the names that the replica does not list as the source does.
+	spelling tree.Spelling
 	// What one file after the other is compared with.
 	source content
 	files  match
@@ -63,6 +65,7 @@ func (c *comparison) open(l *listing) (*folder, error) {
 	}
 	f, err := c.r.openFolder(c.s.Path, toList)
 	if errors.Is(err, tree.ErrNoParent) {
+		c.spell(nil)
 		return nil, nil
 	}
 	if err != nil {
@@ -73,6 +76,7 @@ func (c *comparison) open(l *listing) (*folder, error) {
 		return nil, err
 	}
 	c.dir = f.dir
+	c.spell(l.names)
 	if c.s.Method == tree.ByCache && c.r.cache != nil {
 		c.known = c.r.cache.load(c.s.Path)
 	}
@@ -145,6 +149,10 @@ func (c *comparison) additional(name string) {
 
 // missing is about entry i, of which only the source has the name.
 func (c *comparison) missing(i int) {
+	if name := c.s.Entries[i].Name; c.spelling.Unplaced[name] != nil {
+		c.problem(name, c.spelling.Unplaced[name])
+		return
+	}
 	e, ok := c.seen(i)
 	if !ok {
 		return
@@ -177,6 +185,10 @@ func (c *comparison) seen(i int) (tree.Entry, bool) {
 // that kind if the listing told it.
 func (c *comparison) both(i int, kind tree.Kind) {
 	e := c.s.Entries[i]
+	if as, ok := c.spelling.Misspelled[e.Name]; ok {
+		c.misspelled(i, as)
+		return
+	}
 	if e.Kind == tree.File && (kind == tree.File || kind == tree.Absent) {
 		switch {
 		case c.s.Method == tree.ByMetadata:

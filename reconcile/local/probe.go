@@ -46,11 +46,37 @@ func (r *Replica) tryTraits() error {
 	} else if err != nil {
 		return err
 	}
-	if err = r.tryIn(root.dir, name); tree.IsFull(err) {
+	if err = r.tryTimes(root.dir, name); err == nil {
+		err = r.tryIn(root.dir, name)
+	}
+	if tree.IsFull(err) {
 		err = nil
 	}
 	_, left := r.removeTree(context.Background(), root.dir, name)
 	return errors.Join(err, left, root.dir.SetTime("", root.self.ModTime))
+}
+
+// tryTimes finds out whether the modification time can be set alone. It goes
+// first: what is opened later is told.
+func (r *Replica) tryTimes(root *at.Dir, name string) error {
+	dir, err := root.Sub(tree.Path(name), at.OneMount)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	f, err := dir.CreateFile("times")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.SetTime(trialTime); err != nil {
+		return err
+	}
+	e, err := f.Entry()
+	if err == nil && e.ModTime.Sec > trialTime.Sec+2 { // it is as new as before
+		r.root.SetBothTimes()
+	}
+	return err
 }
 
 func (r *Replica) tryIn(root *at.Dir, name string) error {
@@ -68,12 +94,15 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	if t.TimeStep, err = timeStep(f); err != nil {
 		return err
 	}
+	if err := r.tryModes(dir, f); err != nil {
+		return err
+	}
 	t.UserXattrs = holds(f, "user.lockstep", "1")
 	t.ACLs = holds(f, tree.ACLAccess, sampleACL)
 	t.SystemXattrs = t.SystemXattrs && holds(f, "trusted.lockstep", "1")
 	can := func(err error) bool { return !isRefusal(err) }
 	t.Symlinks = can(dir.Symlink("text", "symlink"))
-	t.FIFOs = can(dir.Mknod("fifo", tree.FIFO, 0))
+	t.FIFOs = can(makeNode(dir, "fifo", tree.FIFO, 0))
 	t.HardLinks = can(dir.Link("file", dir, "link"))
 	switch {
 	case t.Symlinks:
@@ -83,7 +112,7 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	default:
 		t.SpecialLinks = t.HardLinks
 	}
-	t.Devices = t.Devices && can(dir.Mknod("null", tree.CharDevice, 1<<8|3)) // mem(4)
+	t.Devices = t.Devices && can(makeNode(dir, "null", tree.CharDevice, 1<<8|3)) // mem(4)
 	if t.Owners {
 		e, err := f.Entry()
 		if err != nil {
@@ -97,7 +126,82 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 			t.Owners = !isRefusal(err)
 		}
 	}
+	r.tryGroups(f)
+	return r.tryNames(dir)
+}
+
+// makeNode is [at.Dir.Mknod], and refuses when something else came of it: the
+// FUSE driver of exFAT answers EIO and leaves a regular file.
+func makeNode(dir *at.Dir, name string, kind tree.Kind, device uint64) error {
+	err := dir.Mknod(name, kind, device)
+	if e, lookErr := dir.Look(name); lookErr == nil && e.Kind != kind {
+		return at.ErrUnsupported
+	}
+	return err
+}
+
+// tryNames finds out in a folder of its own what names the replica takes.
+func (r *Replica) tryNames(dir *at.Dir) error {
+	if err := dir.Mkdir("names"); err != nil {
+		return err
+	}
+	names, err := dir.Sub("names", at.OneMount)
+	if err != nil {
+		return err
+	}
+	defer names.Close()
+	r.traits.Names, err = nameTrial{names}.run()
+	return err
+}
+
+// tryModes sets a mode that no mount option gives, and sees whether anything of
+// it is kept: on Windows that is whether the file may be written.
+func (r *Replica) tryModes(dir *at.Dir, f *at.File) error {
+	const trial = 0o404
+	before, err := f.Entry()
+	if err != nil {
+		return err
+	}
+	if err := f.SetMode(trial); err != nil && !isRefusal(err) {
+		return err
+	}
+	now, err := f.Entry()
+	if err != nil {
+		return err
+	}
+	if now.Mode != before.Mode {
+		return f.SetMode(before.Mode)
+	}
+	self, err := dir.Self()
+	if err != nil {
+		return err
+	}
+	r.traits.Fixed, r.traits.FileMode, r.traits.FolderMode = true, before.Mode, self.Mode
 	return nil
+}
+
+// tryGroups finds out whether a process that gives no files away can give them
+// to its groups.
+func (r *Replica) tryGroups(f *at.File) {
+	t := &r.traits
+	if t.Owners {
+		return
+	}
+	e, err := f.Entry()
+	if err != nil {
+		return
+	}
+	for _, gid := range t.Groups {
+		if gid == e.GID {
+			continue
+		}
+		err := f.SetOwner(at.Keep, gid)
+		now, lookErr := f.Entry()
+		if isRefusal(err) || err == nil && lookErr == nil && now.GID != gid {
+			t.Groups = nil
+		}
+		return
+	}
 }
 
 // sampleACL is what setfacl(1) makes of u::rw-,u:1:r--,g::---,m::r--,o::---
@@ -145,10 +249,12 @@ func holds(f *at.File, name, value string) bool {
 	return false
 }
 
-// timeStep sets a time with an odd digit in every place and sees which are
-// kept.
+// trialTime has an odd digit in every place.
+var trialTime = tree.Time{Sec: 1_000_000_001, Nsec: 999_999_999}
+
+// timeStep sets a time and sees which of its places are kept.
 func timeStep(f *at.File) (int64, error) {
-	set := tree.Time{Sec: 1_000_000_001, Nsec: 999_999_999}
+	set := trialTime
 	if err := f.SetTime(set); err != nil {
 		return 0, err
 	}

@@ -119,10 +119,13 @@ func (r *Replica) open() (err error) {
 	}
 	r.id = self.ID
 	r.traits = r.assumed()
-	if !r.options.ReadOnly {
-		if err := r.tryTraits(); err != nil {
-			return fmt.Errorf("try out: %w", err)
-		}
+	if r.options.ReadOnly {
+		err = r.inferTraits()
+	} else {
+		err = r.tryTraits()
+	}
+	if err != nil {
+		return fmt.Errorf("try out: %w", err)
 	}
 	if r.options.Cache != "" {
 		r.cache = openDigestCache(r.options.Cache, r.identity, r.traits)
@@ -168,12 +171,19 @@ func (r *Replica) Look(ctx context.Context, paths []tree.Path) []tree.Found {
 	found := make([]tree.Found, len(paths))
 	folders := r.openFolders(toLook)
 	defer folders.close()
+	var names *listedNames
+	if r.traits.Names.Folds {
+		names = &listedNames{r: r, folders: map[tree.Path]map[string][]string{}}
+	}
 	for i, path := range paths {
 		if err := ctx.Err(); err != nil {
 			found[i].Err = err
 			continue
 		}
 		e, err := r.look(folders, path)
+		if err == nil && names != nil && e.Kind != tree.Absent && path != tree.Root {
+			e.Name, err = names.of(path)
+		}
 		switch {
 		case err != nil && path == tree.Root:
 			err = fmt.Errorf("look at %q: %w", r.path, err)

@@ -9,7 +9,8 @@ import (
 type Attributes uint16
 
 // The classes of attributes. OfContent stands for the bytes of a file, the
-// text of a symlink and the number of a device.
+// text of a symlink and the number of a device, OfName for the spelling of a
+// name where the replica takes several for one.
 const (
 	OfExistence Attributes = 1 << iota
 	OfKind
@@ -20,9 +21,10 @@ const (
 	OfXattrs
 	OfACL
 	OfLinks
+	OfName
 )
 
-var attributeNames = [...]string{"existence", "kind", "content", "mode", "mtime", "owner", "xattrs", "acl", "hard links"}
+var attributeNames = [...]string{"existence", "kind", "content", "mode", "mtime", "owner", "xattrs", "acl", "hard links", "name"}
 
 // AttributeClasses is the number of classes that [Attributes] knows.
 const AttributeClasses = len(attributeNames)
@@ -56,6 +58,11 @@ type Traits struct {
 	UID    uint32
 	Groups []uint32
 
+	// Fixed: every file has the mode FileMode and every folder FolderMode,
+	// whatever is asked for.
+	Fixed                bool
+	FileMode, FolderMode uint32
+
 	Devices, FIFOs, Symlinks bool
 	// HardLinks: a file can have several names. SpecialLinks: so can symlinks,
 	// FIFOs and devices.
@@ -67,6 +74,8 @@ type Traits struct {
 	// TimeStep is the grain of modification times in nanoseconds: 1 on most
 	// file systems, 1e9 or 2e9 on some.
 	TimeStep int64
+	// Names says what the names of entries can be.
+	Names Names
 }
 
 // Full are the traits of a replica that holds everything, as a privileged
@@ -82,7 +91,8 @@ func Full() Traits {
 // the classes in which that is less than e. A Kind of [Absent] says that the
 // replica holds nothing for e: sockets, and what it has no means to create.
 // For a process that may not give files away, UID and GID of the result are
-// those that the replica's entry will have.
+// those that the replica's entry will have, and so is the mode where it is
+// fixed.
 func (t Traits) Project(e Entry) (want Entry, lost Attributes) {
 	if !t.holdsKind(e.Kind) {
 		return Entry{Name: e.Name}, OfExistence
@@ -90,6 +100,9 @@ func (t Traits) Project(e Entry) (want Entry, lost Attributes) {
 	want = e
 	if !t.Owners {
 		lost |= t.projectOwner(&want)
+	}
+	if t.Fixed {
+		lost |= t.projectMode(&want)
 	}
 	if step := t.TimeStep; step > 1 {
 		if n := int64(want.ModTime.Nsec); step <= 1e9 {
@@ -156,6 +169,21 @@ func (t Traits) projectOwner(want *Entry) (lost Attributes) {
 		}
 	}
 	want.UID = t.UID
+	return lost
+}
+
+func (t Traits) projectMode(want *Entry) (lost Attributes) {
+	mode := t.FileMode
+	switch want.Kind {
+	case Symlink:
+		return 0
+	case Folder:
+		mode = t.FolderMode
+	}
+	if want.Mode != mode {
+		lost = OfMode
+	}
+	want.Mode = mode
 	return lost
 }
 

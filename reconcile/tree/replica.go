@@ -75,7 +75,8 @@ type Replica interface {
 }
 
 // Found is what [Replica.Look] says of one path: an entry (Absent if nothing
-// stands there) or why it is not known.
+// stands there) or why it is not known. Where [Names.Folds], the entry's name is
+// the one by which the replica lists it.
 type Found struct {
 	Entry Entry
 	Err   error
@@ -128,7 +129,8 @@ type Comparison struct {
 }
 
 // Drift is one difference. Have.Kind is [Absent] for a missing entry and
-// Want.Kind for an additional one; both entries bear the name.
+// Want.Kind for an additional one; both entries bear the name, but for Have
+// where it differs [OfName].
 type Drift struct {
 	Differs    Attributes
 	Want, Have Entry

@@ -23,7 +23,10 @@ const (
 )
 
 // system is what the running system can do; it does not vary here.
-type system struct{ openat2 bool }
+type system struct {
+	openat2   bool
+	bothTimes bool // see Dir.SetBothTimes
+}
 
 func probed() *system { return &system{} }
 
@@ -53,7 +56,7 @@ func (d *Dir) OpenFile(name string) (*File, error) {
 	case err != nil:
 		return nil, err
 	}
-	return &File{fd: fd}, nil
+	return &File{fd: fd, sys: d.sys}, nil
 }
 
 // Names appends every name of the folder to buf[:0], in no order. It returns

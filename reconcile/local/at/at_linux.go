@@ -38,6 +38,7 @@ const (
 type system struct {
 	openat2   bool // since Linux 5.6; seccomp filters may refuse it with EPERM
 	fchmodat2 bool // since Linux 6.6
+	bothTimes bool // see Dir.SetBothTimes
 	xattrat   bool // listxattrat, since Linux 6.13
 	// proc is where proc(5) has a link for every open descriptor.
 	proc string
@@ -178,7 +179,7 @@ func (d *Dir) OpenFile(name string) (*File, error) {
 			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)
 		switch {
 		case errno == 0:
-			return &File{fd: int(fd), inMemory: d.inMemory()}, nil
+			return &File{fd: int(fd), sys: d.sys, inMemory: d.inMemory()}, nil
 		case errno == unix.EINTR:
 		case errno == unix.EPERM && flags&noAtime != 0:
 			flags &^= noAtime

@@ -22,12 +22,13 @@ func (d *Dir) setOwnOwner(uid, gid uint32) error {
 }
 
 func (d *Dir) setOwnTime(t tree.Time) error {
-	ts := times(t)
+	ts := times(t, d.sys.bothTimes)
 	return retry("utimensat", func() error { return unix.UtimesNanoAt(d.fd, ".", ts[:], 0) })
 }
 
-// setTime sets whole microseconds: what takes nanoseconds wants a path.
-func setTime(fd int, t tree.Time) error {
+// setTime sets whole microseconds, and the other time to what it is: what takes
+// nanoseconds wants a path.
+func setTime(fd int, t tree.Time, _ bool) error {
 	var st unix.Stat_t
 	if err := retry("fstat", func() error { return unix.Fstat(fd, &st) }); err != nil {
 		return err

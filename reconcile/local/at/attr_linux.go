@@ -77,9 +77,9 @@ func (d *Dir) setOwnOwner(uid, gid uint32) error {
 
 func (d *Dir) setOwnTime(t tree.Time) error {
 	if !d.pathOnly {
-		return setTime(d.fd, t)
+		return setTime(d.fd, t, d.sys.bothTimes)
 	}
-	ts := times(t)
+	ts := times(t, d.sys.bothTimes)
 	return retry("utimensat", func() error {
 		err := unix.UtimesNanoAt(d.fd, "", ts[:], unix.AT_EMPTY_PATH)
 		if err == unix.EINVAL { // before Linux 5.8
@@ -90,8 +90,8 @@ func (d *Dir) setOwnTime(t tree.Time) error {
 }
 
 // setTime calls utimensat(2) without a path, as futimens(3) does.
-func setTime(fd int, t tree.Time) error {
-	ts := times(t)
+func setTime(fd int, t tree.Time, both bool) error {
+	ts := times(t, both)
 	for {
 		_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 		if errno != unix.EINTR {

@@ -96,6 +96,9 @@ func (d *Dir) SetMode(name string, mode uint32) error {
 	return inner(d.root.Chmod(name, fs.FileMode(mode&0o777)))
 }
 
+// SetBothTimes does nothing: here no file system ignores one of them.
+func (d *Dir) SetBothTimes() {}
+
 // SetTime sets the modification time of name, in steps of 100 ns. The time of
 // the last access stays. The empty name is d.
 func (d *Dir) SetTime(name string, t tree.Time) error {

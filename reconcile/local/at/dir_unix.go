@@ -36,7 +36,8 @@ func Open(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd: fd, pathOnly: pathOnly, sys: probed()}, nil
+	sys := *probed()
+	return &Dir{fd: fd, pathOnly: pathOnly, sys: &sys}, nil
 }
 
 // Close releases the handle.
@@ -55,7 +56,7 @@ func (d *Dir) CreateFile(name string) (*File, error) {
 	for {
 		fd, err := unix.Openat(d.fd, name, createFlags, newFileMode)
 		if err == nil {
-			return &File{fd: fd}, nil
+			return &File{fd: fd, sys: d.sys}, nil
 		}
 		if err != unix.EINTR {
 			return nil, os.NewSyscallError("openat", err)
@@ -143,10 +144,15 @@ func (d *Dir) SetTime(name string, t tree.Time) error {
 		return d.setOwnTime(t)
 	}
 	return d.call("utimensat", name, func() error {
-		ts := times(t)
+		ts := times(t, d.sys.bothTimes)
 		return unix.UtimesNanoAt(d.fd, name, ts[:], unix.AT_SYMLINK_NOFOLLOW)
 	})
 }
+
+// SetBothTimes makes every time that is set at and below the same root be set
+// as that of the last access too: version 2 of libfuse lets some file systems
+// ignore a call that sets one alone. Call it before anything else is opened.
+func (d *Dir) SetBothTimes() { d.sys.bothTimes = true }
 
 // Lock takes the lock of the folder, which ends with the handle at the
 // latest. Errors: [ErrLocked].

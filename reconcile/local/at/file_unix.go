@@ -15,7 +15,8 @@ import (
 
 // File is an open regular file. One goroutine at a time, but for ReadAt.
 type File struct {
-	fd int
+	fd  int
+	sys *system
 	// inMemory: fstat waits for nobody.
 	inMemory bool
 	// sparse is what the last Entry saw.
@@ -88,8 +89,9 @@ func (f *File) SetMode(mode uint32) error {
 	return retry("fchmod", func() error { return unix.Fchmod(f.fd, mode) })
 }
 
-// SetTime sets the modification time; the time of the last access stays.
-func (f *File) SetTime(t tree.Time) error { return setTime(f.fd, t) }
+// SetTime sets the modification time; the time of the last access stays, but
+// see [Dir.SetBothTimes].
+func (f *File) SetTime(t tree.Time) error { return setTime(f.fd, t, f.sys.bothTimes) }
 
 // Sparse reports whether the file took up less room than its size when Entry
 // was last called: it may have holes that [File.Data] tells.

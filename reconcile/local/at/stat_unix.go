@@ -56,11 +56,14 @@ func kindOf(mode uint32) tree.Kind {
 	return tree.Absent
 }
 
-// times are what utimensat(2) takes to set t and nothing else.
-func times(t tree.Time) (ts [2]unix.Timespec) {
+// times are what utimensat(2) takes to set t, and nothing else unless both.
+func times(t tree.Time, both bool) (ts [2]unix.Timespec) {
 	ts[0].Nsec = utimeOmit
 	put(&ts[1].Sec, t.Sec)
 	put(&ts[1].Nsec, int64(t.Nsec))
+	if both {
+		ts[0] = ts[1]
+	}
 	return ts
 }
 

@@ -19,6 +19,8 @@ type comparison struct {
 	s    tree.Subject
 	out  tree.Comparison
 	mine []mine
+	// spelling is of the names that the replica does not list as the source does.
+	spelling tree.Spelling
 }
 
 // mine is an entry of the source, as it was read.

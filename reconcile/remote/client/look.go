@@ -68,7 +68,7 @@ func (r *Replica) look(ctx context.Context, request *wire.LookRequest, places []
 			if told == len(places) {
 				return l.failed(ctx, lies("%d paths were asked for, more are told of", told))
 			}
-			f, err := toFound(m, tree.Path(request.Paths[told]))
+			f, err := r.toFound(m, tree.Path(request.Paths[told]))
 			if err != nil {
 				return l.failed(ctx, err)
 			}
@@ -82,7 +82,7 @@ func (r *Replica) look(ctx context.Context, request *wire.LookRequest, places []
 	return nil
 }
 
-func toFound(m *wire.Found, path tree.Path) (tree.Found, error) {
+func (r *Replica) toFound(m *wire.Found, path tree.Path) (tree.Found, error) {
 	if err := wire.ToError(m.Error); err != nil {
 		return tree.Found{Err: err}, nil
 	}
@@ -90,7 +90,7 @@ func toFound(m *wire.Found, path tree.Path) (tree.Found, error) {
 	if err != nil {
 		return tree.Found{}, lies("%v", err)
 	}
-	if e.Name != path.Name() {
+	if e.Name != path.Name() && !(r.traits.Names.Folds && tree.FoldName(e.Name) == tree.FoldName(path.Name())) {
 		return tree.Found{}, lies("asked for %q, told of %q", path.Name(), e.Name)
 	}
 	return tree.Found{Entry: e}, nil

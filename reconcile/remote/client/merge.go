@@ -10,6 +10,7 @@ import (
 // merge goes through both sorted lists, as the local replica does.
 func (c *comparison) merge(have []theirs) error {
 	entries := c.s.Entries
+	c.spell(have)
 	for i := 0; i < len(entries) || len(have) > 0; {
 		if err := c.ctx.Err(); err != nil {
 			return err
@@ -51,6 +52,10 @@ func (c *comparison) additional(h theirs) {
 // missing is about entry i, which only the source has: its list will do.
 func (c *comparison) missing(i int) {
 	m := &c.mine[i]
+	if err := c.spelling.Unplaced[c.s.Entries[i].Name]; err != nil {
+		c.problem(c.s.Entries[i].Name, err)
+		return
+	}
 	if !m.read {
 		var lost tree.Attributes
 		m.want, lost = c.r.traits.Project(c.s.Entries[i])
@@ -67,6 +72,12 @@ func (c *comparison) missing(i int) {
 
 // both is about entry i, of which the replica has the name.
 func (c *comparison) both(i int, h theirs) {
+	if as, ok := c.spelling.Misspelled[c.s.Entries[i].Name]; ok {
+		want, _ := c.r.traits.Project(c.s.Entries[i])
+		h.entry.Name = as
+		c.drift(tree.OfName, want, h.entry)
+		return
+	}
 	m := c.read(i, func(e tree.Entry) bool { return h.entry.Kind == tree.File && h.entry.Size == e.Size && h.err == nil })
 	switch {
 	case m.err != nil:

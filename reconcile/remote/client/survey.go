@@ -76,6 +76,9 @@ func (r *Replica) begin(l *link, contents bool) (*survey, error) {
 // the server has to be asked.
 func (r *Replica) surveyFor(l *link, s tree.Subject) (*survey, error) {
 	contents := s.Method != tree.ByMetadata
+	if r.traits.Names.Folds {
+		return nil, nil // what it tells of folders goes by other names, maybe
+	}
 	if s.Path == tree.Root {
 		return r.begin(l, contents)
 	}

@@ -101,7 +101,21 @@ func FromTraits(t tree.Traits) *Traits {
 	return &Traits{
 		Owners: t.Owners, Uid: t.UID, Groups: t.Groups, Devices: t.Devices, Fifos: t.FIFOs, Symlinks: t.Symlinks,
 		HardLinks: t.HardLinks, SpecialLinks: t.SpecialLinks, UserXattrs: t.UserXattrs, SystemXattrs: t.SystemXattrs, Acls: t.ACLs,
-		TimeStep: t.TimeStep,
+		TimeStep: t.TimeStep, Fixed: t.Fixed, FileMode: t.FileMode, FolderMode: t.FolderMode, Names: fromNames(t.Names),
+	}
+}
+
+func fromNames(n tree.Names) *Names {
+	return &Names{
+		Folds: n.Folds, LosesCase: n.LosesCase, LosesForm: n.LosesForm, Refused: []byte(n.Refused), NoDotEnd: n.NoDotEnd,
+		NoSpaceEnd: n.NoSpaceEnd, NoDevices: n.NoDevices, Utf8: n.UTF8, Longest: uint32(n.Longest),
+	}
+}
+
+func toNames(m *Names) tree.Names {
+	return tree.Names{
+		Folds: m.GetFolds(), LosesCase: m.GetLosesCase(), LosesForm: m.GetLosesForm(), Refused: string(m.GetRefused()), NoDotEnd: m.GetNoDotEnd(),
+		NoSpaceEnd: m.GetNoSpaceEnd(), NoDevices: m.GetNoDevices(), UTF8: m.GetUtf8(), Longest: int(m.GetLongest()),
 	}
 }
 
@@ -111,8 +125,11 @@ func ToTraits(m *Traits) (tree.Traits, error) {
 		Owners: m.GetOwners(), UID: m.GetUid(), Groups: slices.Clone(m.GetGroups()), Devices: m.GetDevices(),
 		FIFOs: m.GetFifos(), Symlinks: m.GetSymlinks(), HardLinks: m.GetHardLinks(), SpecialLinks: m.GetSpecialLinks(), UserXattrs: m.GetUserXattrs(),
 		SystemXattrs: m.GetSystemXattrs(), ACLs: m.GetAcls(), TimeStep: m.GetTimeStep(),
+		Fixed: m.GetFixed(), FileMode: m.GetFileMode(), FolderMode: m.GetFolderMode(), Names: toNames(m.GetNames()),
 	}
-	if t.TimeStep < 1 || t.TimeStep > 1e12 || len(t.Groups) > 1<<16 {
+	n := t.Names
+	if t.TimeStep < 1 || t.TimeStep > 1e12 || len(t.Groups) > 1<<16 || t.FileMode|t.FolderMode > 0o7777 ||
+		len(n.Refused) > 255 || n.Longest < 0 || n.Longest > tree.MaxName {
 		return t, errors.New("what the server's file system holds makes no sense")
 	}
 	return t, nil

@@ -30,6 +30,8 @@ var sentinels = []error{
 	14: ErrHeld,
 	15: ErrBusy,
 	16: ErrVersion,
+	17: tree.ErrName,
+	18: tree.ErrTwin,
 }
 
 var (
@@ -46,7 +48,7 @@ var errnos = map[string]syscall.Errno{
 	"EROFS": syscall.EROFS, "EIO": syscall.EIO, "ENAMETOOLONG": syscall.ENAMETOOLONG, "EFBIG": syscall.EFBIG,
 	"EMFILE": syscall.EMFILE, "ENFILE": syscall.ENFILE, "EBUSY": syscall.EBUSY, "ENOTEMPTY": syscall.ENOTEMPTY,
 	"EMLINK": syscall.EMLINK, "EXDEV": syscall.EXDEV, "EINVAL": syscall.EINVAL, "ENOENT": syscall.ENOENT,
-	"ENOTDIR": syscall.ENOTDIR, "EISDIR": syscall.EISDIR, "ELOOP": syscall.ELOOP, "ENOMEM": syscall.ENOMEM,
+	"ENOTDIR": syscall.ENOTDIR, "EISDIR": syscall.EISDIR, "ELOOP": syscall.ELOOP, "ENOMEM": syscall.ENOMEM, "EILSEQ": syscall.EILSEQ,
 }
 
 // FromError puts err into a message; nil for nil.

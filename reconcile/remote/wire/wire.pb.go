@@ -198,6 +198,10 @@ type Traits struct {
 	Acls          bool                   `protobuf:"varint,10,opt,name=acls,proto3" json:"acls,omitempty"`
 	TimeStep      int64                  `protobuf:"varint,11,opt,name=time_step,json=timeStep,proto3" json:"time_step,omitempty"`
 	SpecialLinks  bool                   `protobuf:"varint,12,opt,name=special_links,json=specialLinks,proto3" json:"special_links,omitempty"`
+	Fixed         bool                   `protobuf:"varint,13,opt,name=fixed,proto3" json:"fixed,omitempty"`
+	FileMode      uint32                 `protobuf:"varint,14,opt,name=file_mode,json=fileMode,proto3" json:"file_mode,omitempty"`
+	FolderMode    uint32                 `protobuf:"varint,15,opt,name=folder_mode,json=folderMode,proto3" json:"folder_mode,omitempty"`
+	Names         *Names                 `protobuf:"bytes,16,opt,name=names,proto3" json:"names,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +320,142 @@ func (x *Traits) GetSpecialLinks() bool {
 	return false
 }
 
+func (x *Traits) GetFixed() bool {
+	if x != nil {
+		return x.Fixed
+	}
+	return false
+}
+
+func (x *Traits) GetFileMode() uint32 {
+	if x != nil {
+		return x.FileMode
+	}
+	return 0
+}
+
+func (x *Traits) GetFolderMode() uint32 {
+	if x != nil {
+		return x.FolderMode
+	}
+	return 0
+}
+
+func (x *Traits) GetNames() *Names {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+type Names struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Folds         bool                   `protobuf:"varint,1,opt,name=folds,proto3" json:"folds,omitempty"`
+	LosesCase     bool                   `protobuf:"varint,2,opt,name=loses_case,json=losesCase,proto3" json:"loses_case,omitempty"`
+	LosesForm     bool                   `protobuf:"varint,3,opt,name=loses_form,json=losesForm,proto3" json:"loses_form,omitempty"`
+	Refused       []byte                 `protobuf:"bytes,4,opt,name=refused,proto3" json:"refused,omitempty"`
+	NoDotEnd      bool                   `protobuf:"varint,5,opt,name=no_dot_end,json=noDotEnd,proto3" json:"no_dot_end,omitempty"`
+	NoSpaceEnd    bool                   `protobuf:"varint,6,opt,name=no_space_end,json=noSpaceEnd,proto3" json:"no_space_end,omitempty"`
+	NoDevices     bool                   `protobuf:"varint,7,opt,name=no_devices,json=noDevices,proto3" json:"no_devices,omitempty"`
+	Utf8          bool                   `protobuf:"varint,8,opt,name=utf8,proto3" json:"utf8,omitempty"`
+	Longest       uint32                 `protobuf:"varint,9,opt,name=longest,proto3" json:"longest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Names) Reset() {
+	*x = Names{}
+	mi := &file_wire_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Names) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Names) ProtoMessage() {}
+
+func (x *Names) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Names.ProtoReflect.Descriptor instead.
+func (*Names) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Names) GetFolds() bool {
+	if x != nil {
+		return x.Folds
+	}
+	return false
+}
+
+func (x *Names) GetLosesCase() bool {
+	if x != nil {
+		return x.LosesCase
+	}
+	return false
+}
+
+func (x *Names) GetLosesForm() bool {
+	if x != nil {
+		return x.LosesForm
+	}
+	return false
+}
+
+func (x *Names) GetRefused() []byte {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *Names) GetNoDotEnd() bool {
+	if x != nil {
+		return x.NoDotEnd
+	}
+	return false
+}
+
+func (x *Names) GetNoSpaceEnd() bool {
+	if x != nil {
+		return x.NoSpaceEnd
+	}
+	return false
+}
+
+func (x *Names) GetNoDevices() bool {
+	if x != nil {
+		return x.NoDevices
+	}
+	return false
+}
+
+func (x *Names) GetUtf8() bool {
+	if x != nil {
+		return x.Utf8
+	}
+	return false
+}
+
+func (x *Names) GetLongest() uint32 {
+	if x != nil {
+		return x.Longest
+	}
+	return 0
+}
+
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Code          uint32                 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
@@ -327,7 +467,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_wire_proto_msgTypes[3]
+	mi := &file_wire_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +479,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[3]
+	mi := &file_wire_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +492,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{3}
+	return file_wire_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Error) GetCode() uint32 {
@@ -386,7 +526,7 @@ type Xattr struct {
 
 func (x *Xattr) Reset() {
 	*x = Xattr{}
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_wire_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -398,7 +538,7 @@ func (x *Xattr) String() string {
 func (*Xattr) ProtoMessage() {}
 
 func (x *Xattr) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[4]
+	mi := &file_wire_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -411,7 +551,7 @@ func (x *Xattr) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Xattr.ProtoReflect.Descriptor instead.
 func (*Xattr) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{4}
+	return file_wire_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Xattr) GetName() []byte {
@@ -451,7 +591,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_wire_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +603,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[5]
+	mi := &file_wire_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +616,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{5}
+	return file_wire_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Entry) GetName() []byte {
@@ -592,7 +732,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +744,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[6]
+	mi := &file_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +757,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{6}
+	return file_wire_proto_rawDescGZIP(), []int{7}
 }
 
 type CheckReply struct {
@@ -629,7 +769,7 @@ type CheckReply struct {
 
 func (x *CheckReply) Reset() {
 	*x = CheckReply{}
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +781,7 @@ func (x *CheckReply) String() string {
 func (*CheckReply) ProtoMessage() {}
 
 func (x *CheckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[7]
+	mi := &file_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +794,7 @@ func (x *CheckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckReply.ProtoReflect.Descriptor instead.
 func (*CheckReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{7}
+	return file_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CheckReply) GetError() *Error {
@@ -673,7 +813,7 @@ type LookRequest struct {
 
 func (x *LookRequest) Reset() {
 	*x = LookRequest{}
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +825,7 @@ func (x *LookRequest) String() string {
 func (*LookRequest) ProtoMessage() {}
 
 func (x *LookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[8]
+	mi := &file_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +838,7 @@ func (x *LookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookRequest.ProtoReflect.Descriptor instead.
 func (*LookRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{8}
+	return file_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LookRequest) GetPaths() [][]byte {
@@ -718,7 +858,7 @@ type Found struct {
 
 func (x *Found) Reset() {
 	*x = Found{}
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +870,7 @@ func (x *Found) String() string {
 func (*Found) ProtoMessage() {}
 
 func (x *Found) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[9]
+	mi := &file_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +883,7 @@ func (x *Found) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Found.ProtoReflect.Descriptor instead.
 func (*Found) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{9}
+	return file_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Found) GetEntry() *Entry {
@@ -769,7 +909,7 @@ type LookReply struct {
 
 func (x *LookReply) Reset() {
 	*x = LookReply{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +921,7 @@ func (x *LookReply) String() string {
 func (*LookReply) ProtoMessage() {}
 
 func (x *LookReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +934,7 @@ func (x *LookReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookReply.ProtoReflect.Descriptor instead.
 func (*LookReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LookReply) GetFound() []*Found {
@@ -813,7 +953,7 @@ type SurveyRequest struct {
 
 func (x *SurveyRequest) Reset() {
 	*x = SurveyRequest{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +965,7 @@ func (x *SurveyRequest) String() string {
 func (*SurveyRequest) ProtoMessage() {}
 
 func (x *SurveyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +978,7 @@ func (x *SurveyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyRequest.ProtoReflect.Descriptor instead.
 func (*SurveyRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SurveyRequest) GetContents() bool {
@@ -863,7 +1003,7 @@ type SurveyReply struct {
 
 func (x *SurveyReply) Reset() {
 	*x = SurveyReply{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +1015,7 @@ func (x *SurveyReply) String() string {
 func (*SurveyReply) ProtoMessage() {}
 
 func (x *SurveyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +1028,7 @@ func (x *SurveyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SurveyReply.ProtoReflect.Descriptor instead.
 func (*SurveyReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SurveyReply) GetSurvey() uint64 {
@@ -941,7 +1081,7 @@ type LinkedEntry struct {
 
 func (x *LinkedEntry) Reset() {
 	*x = LinkedEntry{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1093,7 @@ func (x *LinkedEntry) String() string {
 func (*LinkedEntry) ProtoMessage() {}
 
 func (x *LinkedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1106,7 @@ func (x *LinkedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkedEntry.ProtoReflect.Descriptor instead.
 func (*LinkedEntry) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LinkedEntry) GetFolder() uint64 {
@@ -1023,7 +1163,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1175,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1188,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListRequest) GetPath() []byte {
@@ -1083,7 +1223,7 @@ type Listed struct {
 
 func (x *Listed) Reset() {
 	*x = Listed{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1235,7 @@ func (x *Listed) String() string {
 func (*Listed) ProtoMessage() {}
 
 func (x *Listed) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1248,7 @@ func (x *Listed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listed.ProtoReflect.Descriptor instead.
 func (*Listed) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Listed) GetEntry() *Entry {
@@ -1145,7 +1285,7 @@ type ListReply struct {
 
 func (x *ListReply) Reset() {
 	*x = ListReply{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1297,7 @@ func (x *ListReply) String() string {
 func (*ListReply) ProtoMessage() {}
 
 func (x *ListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1310,7 @@ func (x *ListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReply.ProtoReflect.Descriptor instead.
 func (*ListReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListReply) GetEntries() []*Listed {
@@ -1211,7 +1351,7 @@ type CountRequest struct {
 
 func (x *CountRequest) Reset() {
 	*x = CountRequest{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1363,7 @@ func (x *CountRequest) String() string {
 func (*CountRequest) ProtoMessage() {}
 
 func (x *CountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1376,7 @@ func (x *CountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountRequest.ProtoReflect.Descriptor instead.
 func (*CountRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CountRequest) GetPath() []byte {
@@ -1263,7 +1403,7 @@ type CountReply struct {
 
 func (x *CountReply) Reset() {
 	*x = CountReply{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1415,7 @@ func (x *CountReply) String() string {
 func (*CountReply) ProtoMessage() {}
 
 func (x *CountReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1428,7 @@ func (x *CountReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountReply.ProtoReflect.Descriptor instead.
 func (*CountReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CountReply) GetCount() int64 {
@@ -1313,7 +1453,7 @@ type FlushRequest struct {
 
 func (x *FlushRequest) Reset() {
 	*x = FlushRequest{}
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1465,7 @@ func (x *FlushRequest) String() string {
 func (*FlushRequest) ProtoMessage() {}
 
 func (x *FlushRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[19]
+	mi := &file_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1478,7 @@ func (x *FlushRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushRequest.ProtoReflect.Descriptor instead.
 func (*FlushRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{19}
+	return file_wire_proto_rawDescGZIP(), []int{20}
 }
 
 type FlushReply struct {
@@ -1350,7 +1490,7 @@ type FlushReply struct {
 
 func (x *FlushReply) Reset() {
 	*x = FlushReply{}
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1502,7 @@ func (x *FlushReply) String() string {
 func (*FlushReply) ProtoMessage() {}
 
 func (x *FlushReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[20]
+	mi := &file_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1515,7 @@ func (x *FlushReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushReply.ProtoReflect.Descriptor instead.
 func (*FlushReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{20}
+	return file_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FlushReply) GetError() *Error {
@@ -1402,7 +1542,7 @@ type Action struct {
 
 func (x *Action) Reset() {
 	*x = Action{}
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1554,7 @@ func (x *Action) String() string {
 func (*Action) ProtoMessage() {}
 
 func (x *Action) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[21]
+	mi := &file_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1567,7 @@ func (x *Action) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Action.ProtoReflect.Descriptor instead.
 func (*Action) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{21}
+	return file_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Action) GetKind() uint32 {
@@ -1511,7 +1651,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1663,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[22]
+	mi := &file_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1676,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{22}
+	return file_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ApplyRequest) GetActions() []*Action {
@@ -1599,7 +1739,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1751,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[23]
+	mi := &file_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1764,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{23}
+	return file_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Step) GetIndex() uint32 {
@@ -1681,7 +1821,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1833,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[24]
+	mi := &file_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1846,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{24}
+	return file_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Chunk) GetLength() int64 {
@@ -1743,7 +1883,7 @@ type ApplyReply struct {
 
 func (x *ApplyReply) Reset() {
 	*x = ApplyReply{}
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +1895,7 @@ func (x *ApplyReply) String() string {
 func (*ApplyReply) ProtoMessage() {}
 
 func (x *ApplyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[25]
+	mi := &file_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +1908,7 @@ func (x *ApplyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyReply.ProtoReflect.Descriptor instead.
 func (*ApplyReply) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{25}
+	return file_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ApplyReply) GetAnswered() uint32 {
@@ -1805,7 +1945,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +1957,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[26]
+	mi := &file_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +1970,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{26}
+	return file_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Outcome) GetDid() uint32 {
@@ -1885,7 +2025,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12+\n" +
 	"\x06traits\x18\x03 \x01(\v2\x13.lockstep.v1.TraitsR\x06traits\x12\x1a\n" +
 	"\bidentity\x18\x04 \x01(\fR\bidentity\x12,\n" +
-	"\arefusal\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\arefusal\"\xd1\x02\n" +
+	"\arefusal\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\arefusal\"\xcf\x03\n" +
 	"\x06Traits\x12\x16\n" +
 	"\x06owners\x18\x01 \x01(\bR\x06owners\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x16\n" +
@@ -1901,7 +2041,27 @@ const file_wire_proto_rawDesc = "" +
 	"\x04acls\x18\n" +
 	" \x01(\bR\x04acls\x12\x1b\n" +
 	"\ttime_step\x18\v \x01(\x03R\btimeStep\x12#\n" +
-	"\rspecial_links\x18\f \x01(\bR\fspecialLinks\"E\n" +
+	"\rspecial_links\x18\f \x01(\bR\fspecialLinks\x12\x14\n" +
+	"\x05fixed\x18\r \x01(\bR\x05fixed\x12\x1b\n" +
+	"\tfile_mode\x18\x0e \x01(\rR\bfileMode\x12\x1f\n" +
+	"\vfolder_mode\x18\x0f \x01(\rR\n" +
+	"folderMode\x12(\n" +
+	"\x05names\x18\x10 \x01(\v2\x12.lockstep.v1.NamesR\x05names\"\x82\x02\n" +
+	"\x05Names\x12\x14\n" +
+	"\x05folds\x18\x01 \x01(\bR\x05folds\x12\x1d\n" +
+	"\n" +
+	"loses_case\x18\x02 \x01(\bR\tlosesCase\x12\x1d\n" +
+	"\n" +
+	"loses_form\x18\x03 \x01(\bR\tlosesForm\x12\x18\n" +
+	"\arefused\x18\x04 \x01(\fR\arefused\x12\x1c\n" +
+	"\n" +
+	"no_dot_end\x18\x05 \x01(\bR\bnoDotEnd\x12 \n" +
+	"\fno_space_end\x18\x06 \x01(\bR\n" +
+	"noSpaceEnd\x12\x1d\n" +
+	"\n" +
+	"no_devices\x18\a \x01(\bR\tnoDevices\x12\x12\n" +
+	"\x04utf8\x18\b \x01(\bR\x04utf8\x12\x18\n" +
+	"\alongest\x18\t \x01(\rR\alongest\"E\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x14\n" +
 	"\x05errno\x18\x02 \x01(\tR\x05errno\x12\x12\n" +
@@ -2036,77 +2196,79 @@ func file_wire_proto_rawDescGZIP() []byte {
 	return file_wire_proto_rawDescData
 }
 
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_wire_proto_goTypes = []any{
 	(*Hello)(nil),         // 0: lockstep.v1.Hello
 	(*Welcome)(nil),       // 1: lockstep.v1.Welcome
 	(*Traits)(nil),        // 2: lockstep.v1.Traits
-	(*Error)(nil),         // 3: lockstep.v1.Error
-	(*Xattr)(nil),         // 4: lockstep.v1.Xattr
-	(*Entry)(nil),         // 5: lockstep.v1.Entry
-	(*CheckRequest)(nil),  // 6: lockstep.v1.CheckRequest
-	(*CheckReply)(nil),    // 7: lockstep.v1.CheckReply
-	(*LookRequest)(nil),   // 8: lockstep.v1.LookRequest
-	(*Found)(nil),         // 9: lockstep.v1.Found
-	(*LookReply)(nil),     // 10: lockstep.v1.LookReply
-	(*SurveyRequest)(nil), // 11: lockstep.v1.SurveyRequest
-	(*SurveyReply)(nil),   // 12: lockstep.v1.SurveyReply
-	(*LinkedEntry)(nil),   // 13: lockstep.v1.LinkedEntry
-	(*ListRequest)(nil),   // 14: lockstep.v1.ListRequest
-	(*Listed)(nil),        // 15: lockstep.v1.Listed
-	(*ListReply)(nil),     // 16: lockstep.v1.ListReply
-	(*CountRequest)(nil),  // 17: lockstep.v1.CountRequest
-	(*CountReply)(nil),    // 18: lockstep.v1.CountReply
-	(*FlushRequest)(nil),  // 19: lockstep.v1.FlushRequest
-	(*FlushReply)(nil),    // 20: lockstep.v1.FlushReply
-	(*Action)(nil),        // 21: lockstep.v1.Action
-	(*ApplyRequest)(nil),  // 22: lockstep.v1.ApplyRequest
-	(*Step)(nil),          // 23: lockstep.v1.Step
-	(*Chunk)(nil),         // 24: lockstep.v1.Chunk
-	(*ApplyReply)(nil),    // 25: lockstep.v1.ApplyReply
-	(*Outcome)(nil),       // 26: lockstep.v1.Outcome
+	(*Names)(nil),         // 3: lockstep.v1.Names
+	(*Error)(nil),         // 4: lockstep.v1.Error
+	(*Xattr)(nil),         // 5: lockstep.v1.Xattr
+	(*Entry)(nil),         // 6: lockstep.v1.Entry
+	(*CheckRequest)(nil),  // 7: lockstep.v1.CheckRequest
+	(*CheckReply)(nil),    // 8: lockstep.v1.CheckReply
+	(*LookRequest)(nil),   // 9: lockstep.v1.LookRequest
+	(*Found)(nil),         // 10: lockstep.v1.Found
+	(*LookReply)(nil),     // 11: lockstep.v1.LookReply
+	(*SurveyRequest)(nil), // 12: lockstep.v1.SurveyRequest
+	(*SurveyReply)(nil),   // 13: lockstep.v1.SurveyReply
+	(*LinkedEntry)(nil),   // 14: lockstep.v1.LinkedEntry
+	(*ListRequest)(nil),   // 15: lockstep.v1.ListRequest
+	(*Listed)(nil),        // 16: lockstep.v1.Listed
+	(*ListReply)(nil),     // 17: lockstep.v1.ListReply
+	(*CountRequest)(nil),  // 18: lockstep.v1.CountRequest
+	(*CountReply)(nil),    // 19: lockstep.v1.CountReply
+	(*FlushRequest)(nil),  // 20: lockstep.v1.FlushRequest
+	(*FlushReply)(nil),    // 21: lockstep.v1.FlushReply
+	(*Action)(nil),        // 22: lockstep.v1.Action
+	(*ApplyRequest)(nil),  // 23: lockstep.v1.ApplyRequest
+	(*Step)(nil),          // 24: lockstep.v1.Step
+	(*Chunk)(nil),         // 25: lockstep.v1.Chunk
+	(*ApplyReply)(nil),    // 26: lockstep.v1.ApplyReply
+	(*Outcome)(nil),       // 27: lockstep.v1.Outcome
 }
 var file_wire_proto_depIdxs = []int32{
 	2,  // 0: lockstep.v1.Welcome.traits:type_name -> lockstep.v1.Traits
-	3,  // 1: lockstep.v1.Welcome.refusal:type_name -> lockstep.v1.Error
-	4,  // 2: lockstep.v1.Entry.xattrs:type_name -> lockstep.v1.Xattr
-	3,  // 3: lockstep.v1.CheckReply.error:type_name -> lockstep.v1.Error
-	5,  // 4: lockstep.v1.Found.entry:type_name -> lockstep.v1.Entry
-	3,  // 5: lockstep.v1.Found.error:type_name -> lockstep.v1.Error
-	9,  // 6: lockstep.v1.LookReply.found:type_name -> lockstep.v1.Found
-	13, // 7: lockstep.v1.SurveyReply.linked:type_name -> lockstep.v1.LinkedEntry
-	5,  // 8: lockstep.v1.Listed.entry:type_name -> lockstep.v1.Entry
-	3,  // 9: lockstep.v1.Listed.error:type_name -> lockstep.v1.Error
-	15, // 10: lockstep.v1.ListReply.entries:type_name -> lockstep.v1.Listed
-	3,  // 11: lockstep.v1.CountReply.error:type_name -> lockstep.v1.Error
-	3,  // 12: lockstep.v1.FlushReply.error:type_name -> lockstep.v1.Error
-	5,  // 13: lockstep.v1.Action.want:type_name -> lockstep.v1.Entry
-	21, // 14: lockstep.v1.ApplyRequest.actions:type_name -> lockstep.v1.Action
-	23, // 15: lockstep.v1.ApplyRequest.steps:type_name -> lockstep.v1.Step
-	5,  // 16: lockstep.v1.Step.entry:type_name -> lockstep.v1.Entry
-	24, // 17: lockstep.v1.Step.chunks:type_name -> lockstep.v1.Chunk
-	3,  // 18: lockstep.v1.Step.error:type_name -> lockstep.v1.Error
-	26, // 19: lockstep.v1.ApplyReply.outcomes:type_name -> lockstep.v1.Outcome
-	3,  // 20: lockstep.v1.Outcome.error:type_name -> lockstep.v1.Error
-	6,  // 21: lockstep.v1.Tree.Check:input_type -> lockstep.v1.CheckRequest
-	8,  // 22: lockstep.v1.Tree.Look:input_type -> lockstep.v1.LookRequest
-	11, // 23: lockstep.v1.Tree.Survey:input_type -> lockstep.v1.SurveyRequest
-	14, // 24: lockstep.v1.Tree.List:input_type -> lockstep.v1.ListRequest
-	17, // 25: lockstep.v1.Tree.Count:input_type -> lockstep.v1.CountRequest
-	19, // 26: lockstep.v1.Tree.Flush:input_type -> lockstep.v1.FlushRequest
-	22, // 27: lockstep.v1.Tree.Apply:input_type -> lockstep.v1.ApplyRequest
-	7,  // 28: lockstep.v1.Tree.Check:output_type -> lockstep.v1.CheckReply
-	10, // 29: lockstep.v1.Tree.Look:output_type -> lockstep.v1.LookReply
-	12, // 30: lockstep.v1.Tree.Survey:output_type -> lockstep.v1.SurveyReply
-	16, // 31: lockstep.v1.Tree.List:output_type -> lockstep.v1.ListReply
-	18, // 32: lockstep.v1.Tree.Count:output_type -> lockstep.v1.CountReply
-	20, // 33: lockstep.v1.Tree.Flush:output_type -> lockstep.v1.FlushReply
-	25, // 34: lockstep.v1.Tree.Apply:output_type -> lockstep.v1.ApplyReply
-	28, // [28:35] is the sub-list for method output_type
-	21, // [21:28] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	4,  // 1: lockstep.v1.Welcome.refusal:type_name -> lockstep.v1.Error
+	3,  // 2: lockstep.v1.Traits.names:type_name -> lockstep.v1.Names
+	5,  // 3: lockstep.v1.Entry.xattrs:type_name -> lockstep.v1.Xattr
+	4,  // 4: lockstep.v1.CheckReply.error:type_name -> lockstep.v1.Error
+	6,  // 5: lockstep.v1.Found.entry:type_name -> lockstep.v1.Entry
+	4,  // 6: lockstep.v1.Found.error:type_name -> lockstep.v1.Error
+	10, // 7: lockstep.v1.LookReply.found:type_name -> lockstep.v1.Found
+	14, // 8: lockstep.v1.SurveyReply.linked:type_name -> lockstep.v1.LinkedEntry
+	6,  // 9: lockstep.v1.Listed.entry:type_name -> lockstep.v1.Entry
+	4,  // 10: lockstep.v1.Listed.error:type_name -> lockstep.v1.Error
+	16, // 11: lockstep.v1.ListReply.entries:type_name -> lockstep.v1.Listed
+	4,  // 12: lockstep.v1.CountReply.error:type_name -> lockstep.v1.Error
+	4,  // 13: lockstep.v1.FlushReply.error:type_name -> lockstep.v1.Error
+	6,  // 14: lockstep.v1.Action.want:type_name -> lockstep.v1.Entry
+	22, // 15: lockstep.v1.ApplyRequest.actions:type_name -> lockstep.v1.Action
+	24, // 16: lockstep.v1.ApplyRequest.steps:type_name -> lockstep.v1.Step
+	6,  // 17: lockstep.v1.Step.entry:type_name -> lockstep.v1.Entry
+	25, // 18: lockstep.v1.Step.chunks:type_name -> lockstep.v1.Chunk
+	4,  // 19: lockstep.v1.Step.error:type_name -> lockstep.v1.Error
+	27, // 20: lockstep.v1.ApplyReply.outcomes:type_name -> lockstep.v1.Outcome
+	4,  // 21: lockstep.v1.Outcome.error:type_name -> lockstep.v1.Error
+	7,  // 22: lockstep.v1.Tree.Check:input_type -> lockstep.v1.CheckRequest
+	9,  // 23: lockstep.v1.Tree.Look:input_type -> lockstep.v1.LookRequest
+	12, // 24: lockstep.v1.Tree.Survey:input_type -> lockstep.v1.SurveyRequest
+	15, // 25: lockstep.v1.Tree.List:input_type -> lockstep.v1.ListRequest
+	18, // 26: lockstep.v1.Tree.Count:input_type -> lockstep.v1.CountRequest
+	20, // 27: lockstep.v1.Tree.Flush:input_type -> lockstep.v1.FlushRequest
+	23, // 28: lockstep.v1.Tree.Apply:input_type -> lockstep.v1.ApplyRequest
+	8,  // 29: lockstep.v1.Tree.Check:output_type -> lockstep.v1.CheckReply
+	11, // 30: lockstep.v1.Tree.Look:output_type -> lockstep.v1.LookReply
+	13, // 31: lockstep.v1.Tree.Survey:output_type -> lockstep.v1.SurveyReply
+	17, // 32: lockstep.v1.Tree.List:output_type -> lockstep.v1.ListReply
+	19, // 33: lockstep.v1.Tree.Count:output_type -> lockstep.v1.CountReply
+	21, // 34: lockstep.v1.Tree.Flush:output_type -> lockstep.v1.FlushReply
+	26, // 35: lockstep.v1.Tree.Apply:output_type -> lockstep.v1.ApplyReply
+	29, // [29:36] is the sub-list for method output_type
+	22, // [22:29] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2120,7 +2282,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

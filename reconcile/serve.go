@@ -2,8 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"time"
 
 	"lockstep/reconcile/tree"
@@ -55,24 +53,6 @@ func (m *Mirror) work(ctx context.Context) {
 		}
 		m.serve(ctx, items)
 	}
-}
-
-// look is one path while it is worked on: what both sides have.
-type look struct {
-	*item
-	src  tree.Entry // as the source has it; Absent when gone for certain
-	want tree.Entry // what the replica is to hold for it
-	have tree.Entry // as the replica has it
-	err  error      // one of the sides is not known
-	// alone: the source has not even the folder that held the path.
-	alone bool
-	// misspelled is by which other name the replica lists it. heirs are paths
-	// of the source that may be one name with it there.
-	misspelled string
-	heirs      []tree.Path
-	// unsearched: so long it takes until the other names of the file may be
-	// searched for.
-	unsearched time.Duration
 }
 
 // batch is a number of paths that are worked on together by one worker.
@@ -166,95 +146,6 @@ func (b *batch) finish(ctx context.Context) {
 		b.m.queue.delay(e.it, e.after)
 	}
 	b.ended = b.ended[:0]
-}
-
-// lookAtSource fills src and want.
-func (b *batch) lookAtSource() {
-	for _, l := range b.looks {
-		l.err = b.lookUp(l)
-		if l.err != nil {
-			continue
-		}
-		if left, ok := b.m.links.see(l.path, l.src); ok && l.cause != ByPass {
-			b.m.queue.add(left, dirt{cause: l.cause})
-		}
-		if l.src.Kind != tree.Absent {
-			var lost tree.Attributes
-			l.want, lost = b.m.traits.Project(l.src)
-			if l.src.Kind != tree.Socket {
-				b.m.noteLost(lost, l.path)
-			}
-		}
-		if l.path != tree.Root {
-			b.parents[l.path.Parent()] = l.pass
-		}
-	}
-}
-
-// lookUp fills src, from the hint if there is a good one.
-func (b *batch) lookUp(l *look) (err error) {
-	if l.attempt > 0 {
-		l.hint = nil
-	}
-	if l.hint != nil {
-		l.src = *l.hint
-		return nil
-	}
-	l.src, err = b.folders.look(l.path)
-	switch {
-	case errors.Is(err, errFolderGone):
-		l.alone = true
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	return nil
-}
-
-// lookAtReplica fills have for what can be decided upon.
-func (b *batch) lookAtReplica(ctx context.Context) {
-	paths := make([]tree.Path, 0, len(b.looks))
-	asked := make([]*look, 0, len(b.looks))
-	for _, l := range b.looks {
-		if l.err == nil && !l.alone && l.hint == nil {
-			paths = append(paths, l.path)
-			asked = append(asked, l)
-		}
-	}
-	if len(paths) == 0 {
-		return
-	}
-	for i, found := range b.m.replica.Look(ctx, paths) {
-		asked[i].have, asked[i].err = found.Entry, found.Err
-	}
-}
-
-// meetsGone deals with a path that the source does not have. It reports
-// whether the path is to be removed now; at the first look it only gets a
-// while to turn up under another name.
-func (b *batch) meetsGone(l *look) bool {
-	m := b.m
-	waited := l.gone
-	b.unmark(l)
-	switch {
-	case l.have.Kind == tree.Absent:
-		m.problems.solved(l.path)
-		b.settle(l, verdict{result: absent})
-		return false
-	case waited:
-		return true
-	}
-	l.gone, l.mark = true, signatureOf(l.have)
-	m.gone.put(l.mark, l.path)
-	m.queue.delay(l.item, m.o.Patience)
-	return false
-}
-
-// unmark forgets that a path was found gone.
-func (b *batch) unmark(l *look) {
-	if l.gone {
-		b.m.gone.drop(l.mark, l.path)
-		l.gone = false
-	}
 }
 
 // plan decides what is to be done about a path that the source has.

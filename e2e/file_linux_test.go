@@ -16,21 +16,48 @@ import (
 
 // fileCommands make entries.
 var fileCommands = map[string]command{
-	"random":   {"PATH SIZE SEED", random},
-	"sparse":   {"PATH SIZE OFFSET TEXT", sparse},
-	"rawfile":  {"NAME TEXT", rawFile},
-	"poke":     {"PATH OFFSET TEXT", poke},
-	"deep":     {"FOLDER DEPTH", deep},
-	"touchns":  {"PATH SECONDS.NANOS", touch},
-	"setxattr": {"PATH NAME VALUE", func(s *scene, a []string) error { return unix.Lsetxattr(s.MkAbs(a[0]), a[1], []byte(a[2]), 0) }},
-	"setfacl":  {"ARG...", func(s *scene, a []string) error { return run0(s, append([]string{"setfacl"}, a...)) }},
-	"hardlink": {"OLD NEW", func(s *scene, a []string) error { return os.Link(s.MkAbs(a[0]), s.MkAbs(a[1])) }},
-	"rename":   {"OLD NEW", func(s *scene, a []string) error { return unix.Rename(s.MkAbs(a[0]), s.MkAbs(a[1])) }},
-	"exchange": {"ONE OTHER", exchange},
-	"map":      {"PATH OFFSET TEXT", writeByMap},
-	"mkfifo":   {"PATH", func(s *scene, a []string) error { return unix.Mkfifo(s.MkAbs(a[0]), 0o644) }},
-	"mknod":    {"PATH MAJOR MINOR", makeDevice},
-	"mksocket": {"PATH", func(s *scene, a []string) error { return unix.Mknod(s.MkAbs(a[0]), unix.S_IFSOCK|0o644, 0) }},
+	"random":     {"PATH SIZE SEED", random},
+	"sparse":     {"PATH SIZE OFFSET TEXT", sparse},
+	"rawfile":    {"NAME TEXT", rawFile},
+	"poke":       {"PATH OFFSET TEXT", poke},
+	"deep":       {"FOLDER DEPTH", deep},
+	"touchns":    {"PATH SECONDS.NANOS", touch},
+	"setxattr":   {"PATH NAME VALUE", func(s *scene, a []string) error { return unix.Lsetxattr(s.MkAbs(a[0]), a[1], []byte(a[2]), 0) }},
+	"setfacl":    {"ARG...", func(s *scene, a []string) error { return run0(s, append([]string{"setfacl"}, a...)) }},
+	"hardlink":   {"OLD NEW", func(s *scene, a []string) error { return os.Link(s.MkAbs(a[0]), s.MkAbs(a[1])) }},
+	"rename":     {"OLD NEW", func(s *scene, a []string) error { return unix.Rename(s.MkAbs(a[0]), s.MkAbs(a[1])) }},
+	"exchange":   {"ONE OTHER", exchange},
+	"rename-all": {"FOLDER OLD NEW TIMES", renameAll},
+	"map":        {"PATH OFFSET TEXT", writeByMap},
+	"mkfifo":     {"PATH", func(s *scene, a []string) error { return unix.Mkfifo(s.MkAbs(a[0]), 0o644) }},
+	"mknod":      {"PATH MAJOR MINOR", makeDevice},
+	"mksocket":   {"PATH", func(s *scene, a []string) error { return unix.Mknod(s.MkAbs(a[0]), unix.S_IFSOCK|0o644, 0) }},
+}
+
+// renameAll renames what is called OLD and something to NEW and the same, one a millisecond, and all back again, so many times.
+func renameAll(s *scene, arguments []string) error {
+	folder, prefixes := s.MkAbs(arguments[0]), arguments[1:3]
+	times, err := numbers(arguments[3])
+	if err != nil {
+		return err
+	}
+	names, err := filepath.Glob(filepath.Join(folder, prefixes[0]+"*"))
+	if err != nil {
+		return err
+	}
+	pace := time.NewTicker(time.Millisecond)
+	defer pace.Stop()
+	for turn := range 2 * times[0] {
+		from, to := prefixes[turn%2], prefixes[1-turn%2]
+		for _, name := range names {
+			<-pace.C
+			rest := strings.TrimPrefix(filepath.Base(name), prefixes[0])
+			if err := unix.Rename(filepath.Join(folder, from+rest), filepath.Join(folder, to+rest)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // numbers parses whole numbers.

@@ -54,6 +54,7 @@ const binary = "LOCKSTEP_E2E_BINARY"
 //	hardlink OLD NEW               add a name
 //	rename OLD NEW                 rename(2), nothing more
 //	exchange ONE OTHER             let two names change places
+//	rename-all FOLDER OLD NEW N    rename what is called OLD-something to NEW-something, one a millisecond, and all back, N times
 //	map PATH OFFSET TEXT           overwrite bytes through shared memory, which raises no event
 //	mkfifo PATH                    make a FIFO
 //	mknod PATH MAJOR MINOR         make a character device

@@ -53,7 +53,7 @@ func (r *run) handle(p *place, e event) {
 		}
 		r.drop(f)
 	}
-	if isFolder {
+	if isFolder || err != nil && !gone(err) { // what cannot be looked at may be a folder
 		r.arm(p, item{path: path})
 	}
 }

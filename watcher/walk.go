@@ -237,7 +237,7 @@ func (r *run) remote(h *handle, f *folder, parent identity) string {
 	return r.w.remote(h)
 }
 
-// watch adds the watch of f and says how f is looked after from now on. An error means that f is not there any more.
+// watch adds the watch of f and says how f is looked after from now on. An error means that f is not there any more, or not to be seen.
 func (r *run) watch(p *place, f *folder) (care, error) {
 	if r.backend == nil {
 		return overLimit, nil
@@ -270,9 +270,13 @@ func (r *run) watch(p *place, f *folder) (care, error) {
 		r.tell(Notice{Class: Unwatchable, Path: f.path, Detail: "this folder cannot be watched; polling", Err: err})
 		return unwatchable, nil
 	}
-	if a, err := p.stat(f.path); err != nil || a.id != f.id {
+	a, err := p.stat(f.path)
+	if err == nil && a.id != f.id {
+		err = errNoFolder
+	}
+	if err != nil {
 		r.unwatch(name)
-		return 0, errNoFolder
+		return 0, err
 	}
 	return watched, nil
 }
@@ -309,8 +313,11 @@ func (r *run) armFailed(p *place, it item, err error) {
 		r.blind(f)
 		return
 	}
-	if a, err := p.stat(it.path); err == nil && a.folder {
+	switch a, err := p.stat(it.path); {
+	case err == nil && a.folder:
 		r.tree.insert(&folder{path: it.path, id: a.id, care: blind})
+	case err != nil && !gone(err):
+		r.postpone(it)
 	}
 }
 
@@ -369,7 +376,8 @@ func (r *run) prune(f *folder, h *handle, names []string) {
 		next := c.next
 		name := base(c.path)
 		if _, ok := slices.BinarySearch(names, name); !ok {
-			if a, err := h.stat(name); err != nil || a.id != c.id {
+			a, err := h.stat(name)
+			if err == nil && a.id != c.id || err != nil && gone(err) {
 				r.drop(c)
 			}
 		}

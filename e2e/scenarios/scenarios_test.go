@@ -41,7 +41,6 @@ var sections = []section{
 var unshown = map[string]string{
 	"N12": "a backslash parts names on Windows only",
 	"L11": "junctions and reparse points are Windows'",
-	"G12": "a replica on another machine: with section X",
 }
 
 // marker is how a test names scenarios.

@@ -19,7 +19,29 @@ func (b *batch) publish(d deferred) error {
 		b.r.temps.drop(d.temp)
 		return err
 	}
-	return b.place(f, d.index, d.temp, tree.File)
+	made := b.r.temps.identity(d.temp)
+	if err := b.place(f, d.index, d.temp, tree.File); err != nil {
+		return err
+	}
+	return b.confirm(a.Path, made)
+}
+
+// confirm looks whether the name leads to the file that was made, for its temp
+// had a name that others could give to a file of theirs. Nothing is known of a
+// zero identity.
+func (b *batch) confirm(path tree.Path, made tree.ID) error {
+	if made == (tree.ID{}) {
+		return nil
+	}
+	f, err := b.folders.get(path.Parent())
+	if err != nil {
+		return err
+	}
+	e, err := f.dir.Look(path.Name())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && e.ID != made {
+		return fmt.Errorf("%w: another file than the one that was made", tree.ErrConflict)
+	}
+	return err
 }
 
 // place puts the complete entry temp, of the given kind, where action i wants

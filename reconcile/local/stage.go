@@ -146,6 +146,12 @@ func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree
 		staged.Staging(temp)
 	}
 	digest, err := b.fill(f, file, a, content, want)
+	if err == nil {
+		var made tree.ID
+		if made, err = file.Identity(); err == nil {
+			b.r.temps.identify(temp, made)
+		}
+	}
 	if follows && err != nil {
 		staged.Unfinished(file)
 	}

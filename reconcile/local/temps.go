@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+
+	"lockstep/reconcile/tree"
 )
 
 // The names of temps: as long as any file system takes, and never made from
@@ -20,7 +22,7 @@ const (
 // like any other and removed as such. Safe for concurrent use.
 type temps struct {
 	mu    sync.Mutex
-	names map[string]struct{}
+	names map[string]tree.ID // of the file that was made; zero while it is not known
 }
 
 // name returns a new name, alive until it is dropped.
@@ -32,10 +34,24 @@ func (t *temps) name() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.names == nil {
-		t.names = map[string]struct{}{}
+		t.names = map[string]tree.ID{}
 	}
-	t.names[name] = struct{}{}
+	t.names[name] = tree.ID{}
 	return name
+}
+
+// identify says which file was made under name.
+func (t *temps) identify(name string, id tree.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.names[name] = id
+}
+
+// identity returns what identify was told.
+func (t *temps) identity(name string) tree.ID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.names[name]
 }
 
 // drop ends the life of name.

@@ -93,6 +93,16 @@ func (f *File) SetMode(mode uint32) error {
 // see [Dir.SetBothTimes].
 func (f *File) SetTime(t tree.Time) error { return setTime(f.fd, t, f.sys.bothTimes) }
 
+// Identity is the file's own; zero where the file system may change it while
+// the file is in use.
+func (f *File) Identity() (tree.ID, error) {
+	if !f.inMemory {
+		return tree.ID{}, nil
+	}
+	e, err := f.Entry()
+	return e.ID, err
+}
+
 // Sparse reports whether the file took up less room than its size when Entry
 // was last called: it may have holes that [File.Data] tells.
 func (f *File) Sparse() bool { return f.sparse }

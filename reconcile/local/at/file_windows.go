@@ -45,6 +45,9 @@ func (f *File) SetTime(t tree.Time) error {
 	return os.NewSyscallError("SetFileTime", windows.SetFileTime(windows.Handle(f.f.Fd()), nil, nil, &written))
 }
 
+// Identity is the file's own; zero, as nothing is known of it here.
+func (f *File) Identity() (tree.ID, error) { return tree.ID{}, nil }
+
 // Entry is the file as it is now, without a name.
 func (f *File) Entry() (tree.Entry, error) {
 	info, err := f.f.Stat()

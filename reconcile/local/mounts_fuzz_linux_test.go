@@ -24,7 +24,7 @@ func FuzzMounts(f *testing.F) {
 		}
 		parseMounts(text)
 		// Of the bytes that part fields, the kernel writes these four as escapes and lets the others stand.
-		if strings.ContainsAny(inside+point, "\x00\r\v\f\u0085\u00a0") || inside == "" || point == "" || !asciiSpaced(inside+point) {
+		if strings.Contains(inside+point, "\x00") || inside == "" || point == "" {
 			return
 		}
 		line := fmt.Sprintf("77 24 0:27 %s %s rw - btrfs /dev/x rw\n", escaped(inside), escaped(point))
@@ -34,14 +34,4 @@ func FuzzMounts(f *testing.F) {
 			t.Errorf("%q was read as %+v", line, table)
 		}
 	})
-}
-
-// asciiSpaced reports whether no rune of s but ASCII's is white space.
-func asciiSpaced(s string) bool {
-	return len(strings.Fields(strings.Map(func(r rune) rune {
-		if r < 0x80 {
-			return 'x'
-		}
-		return r
-	}, s))) == 1
 }

@@ -28,11 +28,19 @@ func readMounts() mountTable {
 	return parseMounts(string(text))
 }
 
+// optional is the first of the fields that a line of mountinfo may lack; a lone
+// dash ends them (proc_pid_mountinfo(5)).
+const optional = 6
+
 func parseMounts(text string) (table mountTable) {
 	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		dash := slices.Index(fields, "-")
-		if len(fields) < 6 || dash < 6 || dash+1 >= len(fields) {
+		// One space parts them; any other white space belongs to a name.
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), " ")
+		if len(fields) < optional {
+			continue
+		}
+		dash := optional + slices.Index(fields[optional:], "-")
+		if dash < optional || dash+1 >= len(fields) {
 			continue
 		}
 		id, err := strconv.ParseUint(fields[0], 10, 64)

@@ -44,7 +44,7 @@ func (m *mountTable) below(root string) []string {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20) // overlays list many folders in one line
 	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
+		fields := strings.Split(lines.Text(), " ") // any other white space belongs to a name
 		if len(fields) < 5 {
 			continue
 		}

@@ -27,6 +27,9 @@ const (
 	rescueWithin = time.Second
 	// maxBuffered is how much of contents may wait in memory to be read.
 	maxBuffered = 4 << 20
+	// tooMuch is how much waits where nothing more is to be found for contents
+	// in memory.
+	tooMuch = 2 * maxBuffered
 	// maxDelayed is how many steps may wait until there is room; a client of
 	// ours tells no more than that before it is answered.
 	maxDelayed = 16384
@@ -84,7 +87,8 @@ func (x *session) Apply(stream applyStream) error {
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
 	b := &batch{x: x, current: -1, handles: &handles{reader: x.folder.Reader, most: maxHandles}}
-	b.ctx, b.opened, b.changed = ctx, -1, sync.NewCond(&b.mu)
+	b.ctx, b.opened, b.mu = ctx, -1, &x.recent.mu
+	b.changed = sync.NewCond(b.mu)
 	defer b.handles.drop()
 	if err := b.readActions(stream); err != nil {
 		return err
@@ -229,6 +233,9 @@ func (b *batch) fail(err error) {
 	defer b.mu.Unlock()
 	if b.failed == nil {
 		b.failed = fmt.Errorf("%w: the content did not come", tree.ErrUnreachable)
+	}
+	for _, p := range b.awaiting {
+		b.disappoint(&p.c.segments[p.segment])
 	}
 	b.changed.Broadcast()
 }

@@ -30,8 +30,8 @@ type segment struct {
 	ready bool
 	came  bool // over the wire
 	// promised: it is among the twins of another segment, which have what
-	// arrives for that.
-	promised bool
+	// arrives for that, in the batch said here.
+	promised *batch
 	twins    []place
 	bytes    mem.BufferSlice
 	from     io.ReaderAt
@@ -98,10 +98,11 @@ func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
 		if err := b.ctx.Err(); err != nil {
 			return segment{}, false, err
 		}
-		if b.failed != nil {
+		borrows := c.borrows(offset) // then it comes, or the lender says that it does not
+		if b.failed != nil && !borrows {
 			return segment{}, false, b.failed
 		}
-		c.starved = true
+		c.starved = !borrows
 		b.changed.Broadcast()
 		b.changed.Wait()
 		c.starved = false
@@ -327,6 +328,8 @@ func (c *arriving) release(published bool) error {
 
 // file returns what the index is to remember.
 func (c *arriving) file(path tree.Path) (chunk.File, bool) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
 	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime}
 	for _, s := range c.segments {
 		if s.named {
@@ -338,12 +341,14 @@ func (c *arriving) file(path tree.Path) (chunk.File, bool) {
 
 // room bounds what a batch buffers in memory.
 type room struct {
-	// Guarded by mu.
-	mu       sync.Mutex
+	// One for all batches of a session, for they share bytes. It guards the
+	// rest.
+	mu       *sync.Mutex
 	changed  *sync.Cond
 	buffered int64
-	opened   int   // the action whose content is read; -1 before the first
-	over     bool  // nobody reads any more
-	failed   error // nothing more will arrive
+	opened   int            // the action whose content is read; -1 before the first
+	over     bool           // nobody reads any more
+	failed   error          // nothing more will arrive
+	waits    map[*batch]int // how many segments are promised by other batches
 	ctx      context.Context
 }

@@ -3,9 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
-	"io"
 
-	"github.com/zeebo/blake3"
 	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/wire"
@@ -70,97 +68,35 @@ func (b *batch) chunk(c *arriving, m *wire.Chunk) (named, needed bool, err error
 		b.find(c, &s)
 	}
 	s.ready = s.ready || s.hole
+	return s.named, b.append(c, s), nil
+}
+
+// append adds a segment to a content. It reports whether its bytes are needed.
+func (b *batch) append(c *arriving, s segment) (needed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if s.named && !s.ready && !b.share(c, &s) {
+		b.mu.Unlock()
+		b.findStanding(c, &s)
+		b.mu.Lock()
+	}
 	if c.closed || b.over {
+		s.bytes.Free()
 		s.bytes = nil
 	}
 	c.buffered += int64(s.bytes.Len())
 	b.buffered += int64(s.bytes.Len())
 	c.segments = append(c.segments, s)
 	c.known += s.length
-	p, needed := place{c, len(c.segments) - 1}, !s.ready && !s.promised
-	if needed {
+	if needed = !s.ready && s.promised == nil; needed {
+		p := place{c, len(c.segments) - 1}
 		b.awaiting = append(b.awaiting, p)
-	}
-	if s.named && needed {
-		b.x.recent.note(s.name, p)
+		if s.named {
+			b.x.recent.note(s.name, p)
+		}
 	}
 	b.changed.Broadcast()
-	return s.named, needed, nil
-}
-
-// find looks for a chunk in the spool, at the same place of the file's old
-// version, where the index last saw it, and among the contents on their way. What is found is held against its
-// name; a small content keeps the bytes.
-func (b *batch) find(c *arriving, s *segment) {
-	var buf []byte // only for what may be it
-	is := func(r io.ReaderAt, offset int64) bool {
-		if buf == nil {
-			buf = b.scratch(c, s.length)
-		}
-		return readFull(r, buf, offset) == nil && wire.ChunkIDOf(blake3.Sum256(buf)) == s.name
-	}
-	found := func(r io.ReaderAt, offset int64) {
-		if c.entry.Size <= inMemory && b.crowded() {
-			return // sent, it waits for its turn
-		}
-		s.ready, s.from, s.offset = true, r, offset
-		if c.entry.Size <= inMemory {
-			s.bytes, s.from = mem.BufferSlice{mem.SliceBuffer(buf)}, nil
-		}
-	}
-	f := b.x.folder
-	if f.Spool != nil {
-		if spooled, offset, ok := f.Spool.Find(s.name, s.length); ok {
-			c.sources = append(c.sources, spooled)
-			if is(spooled, offset) {
-				found(spooled, offset)
-				return
-			}
-		}
-	}
-	a := b.actions[c.index]
-	if a.Kind == tree.Update && b.inPlace < 4 {
-		b.inPlace++
-		if old, err := b.source(c, a.Path); err == nil && is(old, s.start) {
-			b.inPlace = 0
-			found(old, s.start)
-			return
-		}
-	}
-	if place, ok := f.Index.Find(s.name); ok {
-		if other, err := b.source(c, place.Path); err == nil && is(other, place.Offset) {
-			found(other, place.Offset)
-			return
-		}
-	}
-	if p, ok := b.x.recent.find(s.name); ok && !b.crowded() && !b.share(c, s, p) {
-		for _, path := range p.c.standing() {
-			other, err := b.source(c, path)
-			if err == nil && is(other, p.start()) {
-				found(other, p.start())
-			}
-			if p.c.standing() == nil { // it may have been opened too late to be closed
-				b.handles.close(path)
-			}
-			if s.ready {
-				return
-			}
-		}
-	}
-}
-
-// scratch returns room for a chunk: a small content keeps it, for a large one
-// it is good until the next chunk.
-func (b *batch) scratch(c *arriving, length int64) []byte {
-	if c.inMemory() {
-		return make([]byte, length)
-	}
-	if b.reused == nil {
-		b.reused = make([]byte, wire.MaxChunk)
-	}
-	return b.reused[:length]
+	return needed
 }
 
 // unspooled reports whether there is no spool.
@@ -169,29 +105,6 @@ func (c *arriving) unspooled() bool { return c.b.x.folder.Spool == nil }
 // inMemory reports whether what arrives waits in memory to be read.
 func (c *arriving) inMemory() bool {
 	return c.entry.Size <= inMemory || c.streamed || c.unspooled()
-}
-
-// source opens a file of the replica to take chunks from. Where all handles
-// are taken by small contents, which have what they need, they are given up.
-func (b *batch) source(c *arriving, path tree.Path) (tree.Content, error) {
-	content, err := b.handles.get(path)
-	if errors.Is(err, errManyHandles) && c.entry.Size <= inMemory && !b.holdsHandles() {
-		b.handles.drop()
-		content, err = b.handles.get(path)
-	}
-	return content, err
-}
-
-// holdsHandles reports whether a content reads from files of the replica.
-func (b *batch) holdsHandles() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range b.contents {
-		if c != nil && c.begun && !c.closed && c.entry.Size > inMemory {
-			return true
-		}
-	}
-	return false
 }
 
 // end takes the last word on a content.
@@ -286,7 +199,7 @@ func (b *batch) arrived(p place, data mem.BufferSlice) {
 	s := &c.segments[p.segment]
 	s.came = true
 	if c.inMemory() {
-		b.deliver(p, data)
+		p.deliver(data)
 	} else {
 		b.deliverTwins(s, data)
 		data.Free()
@@ -327,7 +240,7 @@ func (b *batch) await(index int) {
 func (b *batch) crowded() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.buffered > 2*maxBuffered
+	return b.buffered > tooMuch
 }
 
 // dropped reports whether nobody will read the content any more.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"sync"
 
 	"google.golang.org/grpc/mem"
@@ -14,7 +15,8 @@ import (
 const maxRecent = 1 << 16
 
 // recent knows where the chunks of contents on their way are: no index has
-// them before their files are published. Safe for concurrent use.
+// them before their files are published. The caller of its methods holds mu,
+// which guards what the batches of the session have received.
 type recent struct {
 	mu     sync.Mutex
 	places map[wire.ChunkID]place
@@ -22,8 +24,6 @@ type recent struct {
 
 // note remembers the last place to which a chunk was sent.
 func (r *recent) note(name wire.ChunkID, p place) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.places == nil {
 		r.places = map[wire.ChunkID]place{}
 	}
@@ -33,8 +33,6 @@ func (r *recent) note(name wire.ChunkID, p place) {
 }
 
 func (r *recent) find(name wire.ChunkID) (place, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	p, ok := r.places[name]
 	return p, ok
 }
@@ -50,52 +48,111 @@ func (r *recent) forget(c *arriving) {
 	}
 }
 
-// share lets s, the next segment of c, have what is at p: bytes that wait in
-// memory, or, in the same batch, that will. It reports whether it does. What
-// another batch waits for is not waited for: two could wait for each other.
-func (b *batch) share(c *arriving, s *segment, p place) bool {
-	if !c.inMemory() {
+// share lets s, the next segment of c, have bytes that wait in memory for
+// another segment of that name, or that will. It reports whether it does. The
+// caller holds b.mu.
+func (b *batch) share(c *arriving, s *segment) bool {
+	p, known := b.x.recent.find(s.name)
+	if !known || !c.inMemory() || b.buffered > tooMuch {
 		return false
 	}
-	p.c.b.mu.Lock()
-	defer p.c.b.mu.Unlock()
-	from := &p.c.segments[p.segment]
+	from, lender := &p.c.segments[p.segment], p.c.b
 	switch {
 	case from.length != s.length:
 		return false
 	case from.bytes != nil:
 		from.bytes.Ref()
 		s.ready, s.bytes = true, from.bytes
-	case from.ready || p.c.b != b:
+	case from.ready || lender.failed != nil || lender.needs(b):
 		return false
 	default:
-		s.promised = true
+		s.promised = lender
 		from.twins = append(from.twins, place{c, len(c.segments)})
+		b.waitFor(lender, 1)
 	}
 	return true
 }
 
+// needs reports whether b cannot go on before other does: then other must not
+// wait for b. The caller holds b.mu.
+func (b *batch) needs(other *batch) bool {
+	for lender := range b.waits {
+		if lender == other || lender.needs(other) {
+			return true
+		}
+	}
+	return false
+}
+
+// waitFor counts segments that are promised by another batch. The caller holds
+// b.mu.
+func (b *batch) waitFor(lender *batch, n int) {
+	if lender == b {
+		return
+	}
+	if b.waits == nil {
+		b.waits = map[*batch]int{}
+	}
+	if b.waits[lender] += n; b.waits[lender] == 0 {
+		delete(b.waits, lender)
+	}
+}
+
+// borrows reports whether what is at offset is promised by another batch. The
+// caller holds b.mu.
+func (c *arriving) borrows(offset int64) bool {
+	if offset >= c.known {
+		return false
+	}
+	s := &c.segments[c.at(offset)]
+	return s.promised != nil && s.promised != c.b
+}
+
 // deliver gives a segment its bytes, with their reference, and the segments
 // that are to have the same. The caller holds b.mu.
-func (b *batch) deliver(p place, data mem.BufferSlice) {
-	s := &p.c.segments[p.segment]
+func (p place) deliver(data mem.BufferSlice) {
+	c, b := p.c, p.c.b
+	s := &c.segments[p.segment]
 	b.deliverTwins(s, data)
 	s.ready = true
-	if p.c.closed || b.over {
+	b.changed.Broadcast()
+	if c.closed || b.over {
 		data.Free()
 		return
 	}
 	s.bytes = data
-	p.c.buffered += s.length
+	c.buffered += s.length
 	b.buffered += s.length
 }
 
+// deliverTwins gives what came for s, of this batch, to its twins.
 func (b *batch) deliverTwins(s *segment, data mem.BufferSlice) {
+	for _, twin := range b.takeTwins(s) {
+		data.Ref()
+		twin.deliver(data)
+	}
+}
+
+func (b *batch) takeTwins(s *segment) []place {
 	twins := s.twins
 	s.twins = nil
 	for _, twin := range twins {
-		data.Ref()
-		b.deliver(twin, data)
+		twin.c.b.waitFor(b, -1)
+	}
+	return twins
+}
+
+// errNotShared: the client offers the content again.
+var errNotShared = fmt.Errorf("%w: what it has in common with another content did not come", tree.ErrConflict)
+
+// disappoint tells the twins of s, of this batch, that nothing comes for it.
+// The caller holds b.mu.
+func (b *batch) disappoint(s *segment) {
+	for _, twin := range b.takeTwins(s) {
+		if twin.c.err == nil {
+			twin.c.err = errNotShared
+		}
+		twin.c.b.changed.Broadcast()
 	}
 }
 

@@ -134,8 +134,8 @@ func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
 func TestHostileClient(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "replica")
 	p := newPlace(t, root)
+	all := hostile(t) // takes a while, which the server does not wait for a call
 	c := raw(t, p)
-	all := hostile(t)
 
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

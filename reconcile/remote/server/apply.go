@@ -358,8 +358,8 @@ func (b *batch) settle(outcomes []tree.Outcome) {
 		if c == nil {
 			continue
 		}
-		if f, named := c.file(a.Path); o.Err == nil && named {
-			index.Note(f)
+		if o.Err == nil {
+			c.remember(a.Path)
 		}
 		b.x.recent.forget(c)
 		// A spool that cannot be cleared is cleared when it is old.

@@ -68,9 +68,11 @@ type arriving struct {
 	staged   string // the name that it is written under; "" before
 
 	// Used by the goroutine that reads: the digest of what was read so far.
-	hash   tree.ContentHash
-	hashed int64
-	whole  *tree.Digest // when it was read at once
+	hash    tree.ContentHash
+	hashed  int64
+	whole   *tree.Digest // when it was read at once
+	noted   int          // so many segments are in the index by where they are written
+	notedTo int64
 }
 
 var _ tree.Content = (*arriving)(nil)
@@ -113,6 +115,7 @@ func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
 func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
 	if c.streamed {
 		c.consumed(offset)
+		c.noteWritten(offset)
 	}
 	for n < len(p) {
 		at := offset + int64(n)
@@ -324,19 +327,6 @@ func (c *arriving) release(published bool) error {
 	}
 	c.spool, c.sources = nil, nil
 	return err
-}
-
-// file returns what the index is to remember.
-func (c *arriving) file(path tree.Path) (chunk.File, bool) {
-	c.b.mu.Lock()
-	defer c.b.mu.Unlock()
-	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime}
-	for _, s := range c.segments {
-		if s.named {
-			f.Chunks = append(f.Chunks, chunk.Chunk{Name: s.name, Offset: s.start})
-		}
-	}
-	return f, len(f.Chunks) > 0
 }
 
 // room bounds what a batch buffers in memory.

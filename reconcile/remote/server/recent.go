@@ -170,9 +170,18 @@ func (c *arriving) gone() { c.Staging("") }
 func (c *arriving) standing() []tree.Path {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
-	path := c.b.actions[c.index].Path
-	if c.staged == "" {
+	written := c.writtenTo()
+	if written == "" {
 		return nil
 	}
-	return []tree.Path{path.Parent().Join(c.staged), path}
+	return []tree.Path{written, c.b.actions[c.index].Path}
+}
+
+// writtenTo returns where it is written until it is published; "" before. The
+// caller holds b.mu.
+func (c *arriving) writtenTo() tree.Path {
+	if c.staged == "" {
+		return ""
+	}
+	return c.b.actions[c.index].Path.Parent().Join(c.staged)
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
@@ -47,6 +48,55 @@ func (c *arriving) Unfinished(written io.ReaderAt) {
 			return
 		}
 	}
+}
+
+// noteEvery is how much of a streamed content is written between two notes of
+// it in the index.
+const noteEvery = 64 << 20
+
+// noteWritten notes what was written before offset: a server that is killed
+// cannot keep what arrived, but the next one finds it where it stands, until a
+// pass removes it.
+func (c *arriving) noteWritten(offset int64) {
+	if offset < c.notedTo+noteEvery {
+		return
+	}
+	c.b.mu.Lock()
+	f := chunk.File{Path: c.writtenTo(), Size: offset}
+	if f.Path != "" {
+		f.Chunks = named(c.segments[c.noted:c.held])
+	}
+	c.noted, c.notedTo = c.held, offset
+	c.b.mu.Unlock()
+	if len(f.Chunks) == 0 {
+		return
+	}
+	c.b.x.folder.Index.Note(f)
+	_ = c.b.x.folder.Index.Flush() // what it forgets is sent once more
+}
+
+// remember notes in the index what was published at path.
+func (c *arriving) remember(path tree.Path) {
+	c.b.mu.Lock()
+	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime, Chunks: named(c.segments)}
+	written := c.writtenTo()
+	c.b.mu.Unlock()
+	if c.noted > 0 && written != "" {
+		c.b.x.folder.Index.Rename(written, path)
+	}
+	if len(f.Chunks) > 0 {
+		c.b.x.folder.Index.Note(f)
+	}
+}
+
+// named returns the segments that have a name.
+func named(segments []segment) (chunks []chunk.Chunk) {
+	for _, s := range segments {
+		if s.named {
+			chunks = append(chunks, chunk.Chunk{Name: s.name, Offset: s.start})
+		}
+	}
+	return chunks
 }
 
 // brokeOff reports whether the rest of the content does not come.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -27,51 +26,27 @@ type toll struct {
 
 func newToll(t *testing.T, to string) *toll {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &toll{address: l.Addr().String()}
-	var relays sync.WaitGroup
-	t.Cleanup(relays.Wait)
-	t.Cleanup(func() { l.Close() })
-	relays.Go(func() {
-		for {
-			here, err := l.Accept()
-			if err != nil {
-				return
-			}
-			there, err := net.Dial("tcp", to)
-			if err != nil {
-				here.Close()
-				continue
-			}
-			relays.Go(func() { w.relay(there, here) })
-			relays.Go(func() {
-				io.Copy(here, there)
-				here.Close()
-				there.Close()
-			})
-		}
-	})
+	w := &toll{}
+	w.address = between(t, to, w.relay)
 	return w
 }
 
-// relay passes on what the client sends; what goes beyond the limit is lost.
-func (w *toll) relay(to, from net.Conn) {
+// relay passes on what comes; what the client sends beyond the limit is lost.
+func (w *toll) relay(to, from net.Conn, fromClient bool) {
+	defer to.Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		if err != nil {
-			to.Close()
 			return
 		}
-		if w.sent.Load() >= w.limit.Load() {
+		if fromClient && w.sent.Load() >= w.limit.Load() {
 			continue
 		}
-		w.sent.Add(int64(n))
+		if fromClient {
+			w.sent.Add(int64(n))
+		}
 		if _, err := to.Write(buf[:n]); err != nil {
-			from.Close()
 			return
 		}
 	}

@@ -30,11 +30,20 @@ type silent struct {
 
 func newSilent(t *testing.T, to string) *silent {
 	t.Helper()
+	s := &silent{}
+	s.address = between(t, to, func(to, from net.Conn, _ bool) { s.relay(to, from) })
+	return s
+}
+
+// between stands between a server and its clients, which come to the address
+// that is returned: relay passes on what goes one of both ways, and ends when
+// a connection does.
+func between(t *testing.T, server string, relay func(to, from net.Conn, fromClient bool)) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &silent{address: l.Addr().String()}
 	var relays sync.WaitGroup
 	t.Cleanup(relays.Wait)
 	t.Cleanup(func() { l.Close() })
@@ -44,17 +53,17 @@ func newSilent(t *testing.T, to string) *silent {
 			if err != nil {
 				return
 			}
-			there, err := net.Dial("tcp", to)
+			there, err := net.Dial("tcp", server)
 			if err != nil {
 				here.Close()
 				continue
 			}
 			t.Cleanup(func() { here.Close(); there.Close() })
-			relays.Go(func() { s.relay(there, here) })
-			relays.Go(func() { s.relay(here, there) })
+			relays.Go(func() { relay(there, here, true) })
+			relays.Go(func() { relay(here, there, false) })
 		}
 	})
-	return s
+	return l.Addr().String()
 }
 
 // relay passes on what comes until the way is dead; what comes then is lost.

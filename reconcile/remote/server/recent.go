@@ -76,9 +76,18 @@ func (b *batch) share(c *arriving, s *segment) bool {
 // needs reports whether b cannot go on before other does: then other must not
 // wait for b. The caller holds b.mu.
 func (b *batch) needs(other *batch) bool {
-	for lender := range b.waits {
-		if lender == other || lender.needs(other) {
-			return true
+	seen := map[*batch]bool{b: true}
+	for left := []*batch{b}; len(left) > 0; {
+		last := left[len(left)-1]
+		left = left[:len(left)-1]
+		for lender := range last.waits {
+			if lender == other {
+				return true
+			}
+			if !seen[lender] {
+				seen[lender] = true
+				left = append(left, lender)
+			}
 		}
 	}
 	return false

@@ -126,12 +126,12 @@ func setTime(path string, r *rand.Rand) error {
 	return os.Chtimes(path, at, at)
 }
 
-// t3 makes four large files.
-func t3(ctx context.Context, o options, root string) error {
+// t3 makes so many large files.
+func t3(ctx context.Context, o options, root string, files int) error {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err
 	}
-	err := inParallel(ctx, 4, func(i int) error {
+	err := inParallel(ctx, files, func(i int) error {
 		return growLarge(ctx, filepath.Join(root, fileName(i)), i, int64(o.scaled(1<<30, 1<<20)))
 	})
 	if err != nil {

@@ -83,6 +83,7 @@ const (
 	pairT1Disk = "T1 on a disk"
 	pairT2     = "T2"
 	pairT3     = "T3"
+	pairLarge  = "one file of T3"
 	pairT4     = "T4"
 	pairSmall  = "a tenth of T1"
 )
@@ -106,7 +107,9 @@ func (l *lab) pair(ctx context.Context, name string) (*pair, error) {
 	case pairT2:
 		grow = func(root string) error { return l.t2(ctx, root) }
 	case pairT3:
-		m, grow = tmpfs, func(root string) error { return t3(ctx, l.options, root) }
+		m, grow = tmpfs, func(root string) error { return t3(ctx, l.options, root, 4) }
+	case pairLarge:
+		m, grow = tmpfs, func(root string) error { return t3(ctx, l.options, root, 1) }
 	case pairT4:
 		m, grow = tmpfs, func(root string) error { return t4(l.options).grow(ctx, root) }
 	case pairSmall:
@@ -166,6 +169,8 @@ type program struct {
 	// prepare is not timed; nil for nothing to prepare.
 	prepare func(context.Context) error
 	command func() []string
+	// beside takes part, so that its processor time counts too; nil for nobody.
+	beside func() *service
 }
 
 func fixed(name string, command ...string) program {
@@ -212,6 +217,15 @@ func (l *lab) turn(ctx context.Context, p program) (taken, cpu time.Duration, er
 	if _, err := exec.LookPath(command[0]); err != nil {
 		return 0, 0, err
 	}
+	spent := func() (time.Duration, error) { return 0, nil }
+	if p.beside != nil {
+		s := p.beside()
+		spent = func() (time.Duration, error) { return s.spent(ctx) }
+	}
+	before, err := spent()
+	if err != nil {
+		return 0, 0, err
+	}
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Env = append(os.Environ(), "LC_ALL=C", "UNISON="+filepath.Join(l.scratch, "unison"), "RCLONE_CONFIG=/notfound")
 	began := time.Now()
@@ -220,5 +234,6 @@ func (l *lab) turn(ctx context.Context, p program) (taken, cpu time.Duration, er
 	if err != nil {
 		return 0, 0, fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, output)
 	}
-	return taken, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), nil
+	after, err := spent()
+	return taken, c.ProcessState.UserTime() + c.ProcessState.SystemTime() + after - before, err
 }

@@ -31,7 +31,9 @@ const notes = `
 Ratios are lockstep's median by the peer's. A line without a target is told for comparison only. Syncs of a file system in memory cost
 next to nothing: what syncs by default is measured on a disk too, and an fsync of that disk beside it. rsync, lsyncd and rclone compare
 times by whole seconds, and none of the peers compares all that lockstep does, but for rsync -aHAXc. rsync --inplace changes the
-replica's file in place, so that for a while it is neither the old one nor the new one; lockstep never does.
+replica's file in place, so that for a while it is neither the old one nor the new one; lockstep never does. Servers are on the loopback,
+started for each turn and with the defaults; the processor time of a server counts as its client's does. Pushes go to the file system
+of T1 and T2. An rsync daemon has no TLS.
 `
 
 // machine tells what was measured, where and with what.

@@ -22,7 +22,8 @@ const patience = 1 * time.Minute
 type service struct {
 	name    string
 	command *exec.Cmd
-	log     string // what it writes, also to the console
+	log     string   // what it writes, also to the console
+	beside  *service // stops with it; nil for none
 	ended   chan struct{}
 }
 
@@ -131,6 +132,23 @@ func (s *service) stop() {
 		}
 	}
 	<-s.ended
+	if s.beside != nil {
+		s.beside.stop()
+	}
+}
+
+// spent returns the processor time that it and its children have used, once these have ended.
+func (s *service) spent(ctx context.Context) (time.Duration, error) {
+	id := s.command.Process.Pid
+	err := s.await(ctx, func() bool {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", id, id))
+		return err == nil && len(children) == 0
+	})
+	if err != nil {
+		return 0, err
+	}
+	u, err := used(id)
+	return time.Duration(u.ticks) * clockTick, err
 }
 
 // watchingFor returns how long it took to watch the source, from the log of lockstep.

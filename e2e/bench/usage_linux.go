@@ -16,14 +16,17 @@ import (
 
 // usage is what a process has used so far.
 type usage struct {
-	ticks          int64         // of 10 ms, as a person sees them
+	ticks          int64         // as a person sees them, those of children that have ended too
 	cpu            time.Duration // to the nanosecond
 	written        int64         // bytes on their way to a disk
 	resident, most int64         // bytes
 }
 
-// used reads /proc for the process: utime and stime of stat, the first number of the schedstat of each of its threads, io and status
-// (proc(5)).
+// clockTick is what proc(5) counts in: USER_HZ, which is the same on all architectures.
+const clockTick = 10 * time.Millisecond
+
+// used reads /proc for the process: utime, stime, cutime and cstime of stat, the first number of the schedstat of each of its threads,
+// io and status (proc(5)).
 func used(process int) (u usage, err error) {
 	folder := fmt.Sprintf("/proc/%d", process)
 	stat, err := os.ReadFile(folder + "/stat")
@@ -32,7 +35,7 @@ func used(process int) (u usage, err error) {
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(rest) // from the third on
-	for _, f := range fields[11:13] {
+	for _, f := range fields[11:15] {
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			return u, err

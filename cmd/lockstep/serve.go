@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"lockstep/reconcile/remote/reach"
 	"lockstep/reconcile/remote/server"
 	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
 )
 
 const serveHelp = `lockstep serve offers FOLDER as a replica to one client at a time.
@@ -140,26 +140,18 @@ func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error
 	}
 	// The number of the device changes from one start of a machine to the
 	// next; that of the folder is another one when nothing is mounted there.
-	f := &server.Folder{Replica: replica, Identity: fmt.Append(nil, replica.ID().Ino)}
-	reader, err := local.OpenSource(resolved)
-	if errors.Is(err, fs.ErrNotExist) && readOnly {
+	f := &server.Folder{Replica: replica, Reader: replica, Identity: fmt.Append(nil, replica.ID().Ino)}
+	if readOnly && replica.ID() == (tree.ID{}) {
 		return f, func() { replica.Close() }, nil // what is missing reads as empty
 	}
-	if err != nil {
-		replica.Close()
-		return nil, nil, err
-	}
-	f.Reader = reader
 	caches, err := openCaches(resolved)
 	if err != nil {
-		reader.Close()
 		replica.Close()
 		return nil, nil, err
 	}
 	f.Index, f.Spool = caches.index, caches.spool
 	return f, func() {
 		caches.close()
-		reader.Close()
 		replica.Close()
 	}, nil
 }

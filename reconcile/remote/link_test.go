@@ -46,10 +46,6 @@ func newPlace(t testing.TB, root string) *place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := local.OpenSource(root)
-	if err != nil {
-		t.Fatal(err)
-	}
 	state := t.TempDir()
 	index, err := chunk.OpenIndex(filepath.Join(state, "index"))
 	if err != nil {
@@ -61,7 +57,7 @@ func newPlace(t testing.TB, root string) *place {
 	}
 	id := replica.ID()
 	p.folder = &server.Folder{
-		Replica: unflushed{replica}, Reader: reader, Index: index, Spool: spool,
+		Replica: unflushed{replica}, Reader: replica, Index: index, Spool: spool,
 		Identity: fmt.Append(nil, id.Dev, id.Ino),
 	}
 	p.server = server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
@@ -71,7 +67,6 @@ func newPlace(t testing.TB, root string) *place {
 		p.cut()
 		p.sessions.Wait()
 		index.Close()
-		reader.Close()
 		replica.Close()
 	})
 	return p

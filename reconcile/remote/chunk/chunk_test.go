@@ -139,8 +139,13 @@ func TestIndex(t *testing.T) {
 	check("never", 99, Place{}, false)
 	x.Rename("a", "b")
 	check("folder renamed", 1, Place{"b/x", 1}, true)
-	if x.Knows("a/x", entry) || !x.Knows("b/x", entry) || x.Knows("b/x", tree.Entry{Size: 11}) {
-		t.Error("the versions are wrong")
+	names := []tree.Entry{{Name: "folder", Kind: tree.Folder}, {Name: "w"}, {Name: "x"}, {Name: "z"}}
+	for _, pending := range []bool{false, true} {
+		a, b := x.Versions("a", names), x.Versions("b", names)
+		if a.Knows(2, entry) || b.Knows(1, entry) || !b.Knows(2, entry) || b.Knows(2, tree.Entry{Size: 11}) || b.Knows(3, entry) != pending {
+			t.Error("the versions are wrong")
+		}
+		note("b/z", 0)
 	}
 	note("b/x", 0)
 	if err := x.Close(); err != nil {
@@ -170,7 +175,7 @@ func TestIndex(t *testing.T) {
 		}
 	}
 	var none *Index
-	if _, ok := none.Find(name(0)); ok || none.Flush() != nil || none.Close() != nil || !none.Knows("a", entry) {
+	if _, ok := none.Find(name(0)); ok || none.Flush() != nil || none.Close() != nil || !none.Versions("a", names).Knows(0, entry) {
 		t.Error("no index is not an empty one")
 	}
 }

@@ -152,30 +152,61 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 	return p, ok
 }
 
-// Knows reports whether the chunks of this version of a file are in the index.
-func (x *Index) Knows(path tree.Path, e tree.Entry) (known bool) {
+// Versions are those of the files of one folder of which an [Index] has the
+// chunks; zero for none.
+type Versions []version
+
+// version is the size and the time of a file.
+type version [8 + 8 + 4]byte
+
+func versionOf(size int64, t tree.Time) (v version) {
+	binary.BigEndian.PutUint64(v[:], uint64(size))
+	binary.BigEndian.PutUint64(v[8:], uint64(t.Sec))
+	binary.BigEndian.PutUint32(v[16:], uint32(t.Nsec))
+	return v
+}
+
+const fileRecord = 8 + len(version{})
+
+// Versions returns the versions of entries, which are those of a folder in the
+// order of their names: to ask for each would cost as much as to hash it.
+func (x *Index) Versions(folder tree.Path, entries []tree.Entry) Versions {
 	if x == nil {
-		return true
+		return nil
 	}
-	x.mu.Lock()
-	f, ok := x.files[path]
-	x.mu.Unlock()
-	if ok {
-		return f.Size == e.Size && f.ModTime == e.ModTime
-	}
+	known := make(Versions, len(entries))
 	x.view(func(tx *bbolt.Tx) {
-		found := tx.Bucket(bucketFiles).Get([]byte(path))
-		known = len(found) == fileRecord && bytes.Equal(found[8:], version(e.Size, e.ModTime))
+		cursor := tx.Bucket(bucketFiles).Cursor()
+		above := len(folder.Join("x")) - 1
+		key := []byte(folder.Join("x"))
+		var at, record []byte
+		for i, e := range entries {
+			key = append(key[:above], e.Name...)
+			if at != nil { // most often it is the next one
+				at, record = cursor.Next()
+			}
+			if !bytes.Equal(at, key) {
+				at, record = cursor.Seek(key)
+			}
+			if bytes.Equal(at, key) && len(record) == fileRecord {
+				known[i] = version(record[8:])
+			}
+		}
 	})
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := 0; i < len(entries) && len(x.files) > 0; i++ {
+		if f, ok := x.files[folder.Join(entries[i].Name)]; ok {
+			known[i] = versionOf(f.Size, f.ModTime)
+		}
+	}
 	return known
 }
 
-const fileRecord = 8 + 8 + 8 + 4
-
-func version(size int64, t tree.Time) []byte {
-	buf := binary.BigEndian.AppendUint64(nil, uint64(size))
-	buf = binary.BigEndian.AppendUint64(buf, uint64(t.Sec))
-	return binary.BigEndian.AppendUint32(buf, uint32(t.Nsec))
+// Knows reports whether the chunks of that version of the file at place i are
+// in the index; it does where there is none.
+func (v Versions) Knows(i int, e tree.Entry) bool {
+	return v == nil || v[i] == versionOf(e.Size, e.ModTime)
 }
 
 // Note remembers a file.
@@ -281,7 +312,8 @@ func (x *Index) putFile(tx *bbolt.Tx, f File) ([]byte, error) {
 		}
 		number = binary.BigEndian.AppendUint64(nil, next)
 	}
-	record := append(bytes.Clone(number), version(f.Size, f.ModTime)...)
+	version := versionOf(f.Size, f.ModTime)
+	record := append(bytes.Clone(number), version[:]...)
 	return number, errors.Join(files.Put([]byte(f.Path), record), paths.Put(number, []byte(f.Path)))
 }
 

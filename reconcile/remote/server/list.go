@@ -28,140 +28,121 @@ type listing struct {
 	read    int64 // bytes of content
 }
 
-// inspect lists the folder at path: its names come from a comparison with
-// nothing, so that entries at work are overlooked; their attributes, and by
-// contents the digests, from a look at each. known, if not nil, has digests
+// inspection reads the entries of one folder. One goroutine.
+type inspection struct {
+	x        *session
+	ctx      context.Context
+	path     tree.Path
+	folder   tree.SourceFolder
+	contents bool
+	known    map[string]*listed
+	indexed  chunk.Versions
+	file     counting
+}
+
+// inspect lists the folder at path: by contents its files are opened and
+// digested, and everything else is looked at. known, if not nil, has digests
 // that will do for versions that are still the same.
 func (x *session) inspect(ctx context.Context, path tree.Path, contents bool, known *listing) (*listing, error) {
-	c, err := x.folder.Replica.Compare(ctx, tree.Subject{Path: path, Method: tree.ByMetadata})
+	folder, err := x.folder.Reader.Folder(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &listing{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	l := &listing{entries: make([]listed, 0, len(c.Drift)+len(c.Problems))}
-	for _, d := range c.Drift {
-		l.entries = append(l.entries, listed{entry: d.Have})
+	defer folder.Close()
+	names, err := folder.Names(nil)
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range c.Problems {
-		l.insert(listed{entry: tree.Entry{Name: p.Name, Kind: tree.Absent}, err: p.Err})
-	}
+	i := &inspection{x: x, ctx: ctx, path: path, folder: folder, contents: contents, file: counting{ctx: ctx}}
 	if contents {
-		if err := x.readContents(ctx, path, l, known); err != nil {
+		i.indexed = x.folder.Index.Versions(path, names)
+	}
+	if known != nil {
+		i.known = make(map[string]*listed, len(known.entries))
+		for n := range known.entries {
+			i.known[known.entries[n].entry.Name] = &known.entries[n]
+		}
+	}
+	l := &listing{entries: make([]listed, 0, len(names))}
+	for n, e := range names {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		one := listed{entry: e}
+		if i.read(n, &one); one.entry.Kind != tree.Absent || one.err != nil {
+			l.entries = append(l.entries, one)
+		}
 	}
-	return l, x.complete(ctx, path, l, contents)
+	l.read = i.file.bytes
+	return l, nil
 }
 
-func (l *listing) insert(e listed) {
-	at := len(l.entries)
-	for at > 0 && l.entries[at-1].entry.Name > e.entry.Name {
-		at--
+// read completes what is known of the name at place n: an absent entry of one
+// that has gone.
+func (i *inspection) read(n int, e *listed) {
+	name := e.entry.Name
+	if e.entry.Kind != tree.File || !i.contents {
+		e.look(i.folder, name)
 	}
-	l.entries = append(l.entries, listed{})
-	copy(l.entries[at+1:], l.entries[at:])
-	l.entries[at] = e
-}
-
-// complete looks at every entry that was not opened.
-func (x *session) complete(ctx context.Context, path tree.Path, l *listing, contents bool) error {
-	var paths []tree.Path
-	var places []int
-	for i, e := range l.entries {
-		opened := contents && e.entry.Kind == tree.File && !e.digest.IsZero()
-		if !opened && e.entry.Name != "" {
-			paths = append(paths, path.Join(e.entry.Name))
-			places = append(places, i)
-		}
+	if e.entry.Kind != tree.File || !i.contents {
+		return
 	}
-	if len(paths) == 0 {
-		return nil
-	}
-	for i, found := range x.folder.Replica.Look(ctx, paths) {
-		e := &l.entries[places[i]]
-		switch {
-		case found.Err != nil:
-			e.err = found.Err
-		case found.Entry.Kind != e.entry.Kind && e.err == nil:
-			e.err = fmt.Errorf("look: %w", tree.ErrConflict)
-		default:
-			e.entry = found.Entry
-		}
-	}
-	return ctx.Err()
-}
-
-// readContents digests every file of the folder.
-func (x *session) readContents(ctx context.Context, path tree.Path, l *listing, known *listing) error {
-	var folder tree.SourceFolder
-	have := map[string]*listed{}
-	if known != nil {
-		for i := range known.entries {
-			have[known.entries[i].entry.Name] = &known.entries[i]
-		}
-	}
-	for i := range l.entries {
-		e := &l.entries[i]
-		if e.entry.Kind != tree.File || e.err != nil {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if k := have[e.entry.Name]; k != nil && k.entry.Same(e.entry) && !k.digest.IsZero() {
-			e.entry, e.digest = k.entry, k.digest
-			continue
-		}
-		if folder == nil {
-			var err error
-			if folder, err = x.folder.Reader.Folder(path); err != nil {
-				return err
-			}
-			defer folder.Close()
-		}
-		n, err := x.digestFile(ctx, folder, path, e)
-		l.read += n
-		if err != nil {
+	if err := i.digest(n, e); err != nil {
+		e.look(i.folder, name) // what it is may be known all the same
+		if e.err == nil && e.entry.Kind != tree.Absent {
 			e.err = err
 		}
 	}
-	return nil
 }
 
-// digestFile reads one file, and remembers its chunks unless they are known.
-func (x *session) digestFile(ctx context.Context, folder tree.SourceFolder, path tree.Path, e *listed) (int64, error) {
-	name := e.entry.Name
-	c, err := folder.Open(name)
+// look says what stands at name: nothing, if it is gone.
+func (e *listed) look(folder tree.SourceFolder, name string) {
+	found, err := folder.Look(name)
 	if err != nil {
-		return 0, err
+		found = tree.Entry{Name: name}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	*e = listed{entry: found, err: err}
+}
+
+// digest reads one file, and remembers its chunks unless they are known.
+func (i *inspection) digest(n int, e *listed) error {
+	name := e.entry.Name
+	c, err := i.folder.Open(name)
+	if err != nil {
+		return err
 	}
 	defer c.Close()
 	entry := c.Entry()
-	entry.Name = name
-	counted := &counting{Content: c, ctx: ctx}
-	index := x.folder.Index
-	var digest tree.Digest
-	if entry.Size < chunk.Least || index.Knows(path.Join(name), entry) {
-		digest, err = chunk.Digest(counted, entry.Size)
-	} else {
-		file := chunk.File{Path: path.Join(name), Size: entry.Size, ModTime: entry.ModTime}
-		if digest, file.Chunks, err = chunk.Survey(counted, entry.Size); err == nil {
-			index.Note(file)
-		}
+	if k := i.known[name]; k != nil && k.entry.Same(entry) && !k.digest.IsZero() {
+		e.entry, e.digest = entry, k.digest
+		return nil
 	}
-	if err == nil {
-		err = c.Changed()
+	i.file.Content = c
+	var digest tree.Digest
+	if entry.Size < chunk.Least || i.indexed.Knows(n, entry) {
+		digest, err = chunk.Digest(&i.file, entry.Size)
+	} else {
+		file := chunk.File{Path: i.path.Join(name), Size: entry.Size, ModTime: entry.ModTime}
+		if digest, file.Chunks, err = chunk.Survey(&i.file, entry.Size); err == nil {
+			i.x.folder.Index.Note(file)
+		}
 	}
 	if errors.Is(err, tree.ErrChanged) {
 		err = fmt.Errorf("read: %w", tree.ErrConflict)
 	}
-	if err != nil {
-		return counted.bytes, err
+	if err == nil {
+		e.entry, e.digest = entry, digest
 	}
-	e.entry, e.digest = entry, digest
-	return counted.bytes, nil
+	return err
 }
 
-// counting counts what is read of a content, and stops when ctx ends.
+// counting counts what is read of contents, and stops when ctx ends.
 type counting struct {
 	tree.Content
 	ctx   context.Context
@@ -210,7 +191,7 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 
 // handles keeps a few files of the replica open for reading.
 type handles struct {
-	reader tree.Source
+	reader Reader
 	most   int
 
 	mu   sync.Mutex

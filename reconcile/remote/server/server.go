@@ -32,12 +32,17 @@ const (
 	leaveWithin = 300 * time.Millisecond
 )
 
-// Folder is what is offered: one folder, opened twice.
+// Reader reads what a replica holds, but for entries at work. The names that
+// its folders tell are bare. Errors: [fs.ErrNotExist] when there is no folder.
+type Reader interface {
+	Folder(path tree.Path) (tree.SourceFolder, error)
+}
+
+// Folder is what is offered.
 type Folder struct {
-	// Replica writes it, and Reader reads its contents; nil where there is
-	// nothing to read.
+	// Replica writes it, and Reader reads it.
 	Replica tree.Replica
-	Reader  tree.Source
+	Reader  Reader
 	// Identity names the folder for as long as it is the same one.
 	Identity []byte
 	// Index and Spool may be nil: then more is sent.

@@ -24,12 +24,9 @@ func (r *entryRoom) giveBack() {
 	entryRooms.Put(r)
 }
 
-// list leaves files to a replica on this machine, which looks at each itself.
-// The entries are there until room is given back.
+// list leaves files to the replica, which opens each anyway. The entries are
+// there until room is given back.
 func (p *pass) list(f tree.SourceFolder, room *entryRoom) ([]tree.Entry, error) {
-	if p.m.replica.ID() == (tree.ID{}) {
-		return f.List()
-	}
 	entries, err := f.Names(room.entries)
 	if err == nil {
 		room.entries = entries

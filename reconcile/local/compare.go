@@ -169,7 +169,7 @@ func (c *comparison) seen(i int) (tree.Entry, bool) {
 	if !e.Bare() {
 		return e, true
 	}
-	e, err := lookForList(c.s.Folder, e.Name)
+	e, err := c.s.Folder.Listed(e.Name)
 	if err == nil && e.Kind != tree.File {
 		err = tree.ErrChanged
 	}

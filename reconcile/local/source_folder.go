@@ -78,23 +78,18 @@ func (f *sourceFolder) list(buf []tree.Entry, look func(at.Name) (tree.Entry, er
 // entry is what a list has of a name.
 func (f *sourceFolder) entry(n at.Name) (tree.Entry, error) { return f.look(n.Name, leaveFiles) }
 
-// lookForList returns the entry at name as a list has it: without extended
-// attributes, where the folder can leave them out.
-func lookForList(f tree.SourceFolder, name string) (tree.Entry, error) {
-	own, ok := f.(*sourceFolder)
-	if !ok {
-		return f.Look(name)
-	}
-	e, err := own.look(name, leaveFiles)
-	if err != nil {
-		return e, own.failed("look at", own.path.Join(name), err)
-	}
-	return e, nil
-}
-
 // Look calls statx, then readlinkat or listxattr.
 func (f *sourceFolder) Look(name string) (tree.Entry, error) {
-	e, err := f.look(name, ofAll)
+	return f.told(name, ofAll)
+}
+
+// Listed calls statx, then readlinkat or listxattr but for files.
+func (f *sourceFolder) Listed(name string) (tree.Entry, error) {
+	return f.told(name, leaveFiles)
+}
+
+func (f *sourceFolder) told(name string, w whose) (tree.Entry, error) {
+	e, err := f.look(name, w)
 	if err != nil {
 		return tree.Entry{}, f.failed("look at", f.path.Join(name), err)
 	}

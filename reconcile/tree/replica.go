@@ -100,8 +100,8 @@ const (
 type Subject struct {
 	Path   Path
 	Folder SourceFolder
-	// Entries is the complete list of the source's folder. A replica on this
-	// machine takes bare ones too, and completes in place those that it sees.
+	// Entries is the complete list of the source's folder. Those that are bare
+	// are completed in place when they are seen.
 	Entries []Entry
 	Method  Method
 	// Read, if not nil, is called with the bytes read as work goes on.

@@ -39,6 +39,8 @@ type SourceFolder interface {
 	// Look returns the entry at name, fresh and complete. Errors:
 	// [fs.ErrNotExist] when it is gone for certain; else unknown.
 	Look(name string) (Entry, error)
+	// Listed is Look for an entry as List has it.
+	Listed(name string) (Entry, error)
 	// Open opens the regular file at name; it never blocks on a FIFO or
 	// wakes a device. The caller closes the Content. Errors:
 	// [fs.ErrNotExist], [ErrChanged] when something else than a file stands

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 
 	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
@@ -21,17 +23,25 @@ type comparison struct {
 	mine []mine
 	// spelling is of the names that the replica does not list as the source does.
 	spelling tree.Spelling
+	// content is what is read, one after the other.
+	content counted
+	untold  int64 // bytes of which the subject has not heard
 }
 
 // mine is an entry of the source, as it was read.
 type mine struct {
 	read    bool
+	skipped bool // its content was left for later
 	want    tree.Entry
+	counted bool        // what the replica cannot hold of it
 	digest  tree.Digest // of a file's content
 	hashed  bool
 	err     error
 	changed bool // it changed while it was read
 }
+
+// mines is room for the entries of one folder after the other.
+var mines = sync.Pool{New: func() any { return new([]mine) }}
 
 // theirs is an entry of the replica.
 type theirs struct {
@@ -44,9 +54,19 @@ type theirs struct {
 // begins a survey, in which the server digests its whole tree while the pass
 // goes on here. A folder of which the digests agree costs nothing more.
 func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
-	c := &comparison{r: r, ctx: ctx, s: s, mine: make([]mine, len(s.Entries))}
+	c := &comparison{r: r, ctx: ctx, s: s}
+	c.content.c = c
 	c.out.Leaves = make([]tree.Digest, len(s.Entries))
-	if err := c.run(); err != nil {
+	room := mines.Get().(*[]mine)
+	*room = slices.Grow((*room)[:0], len(s.Entries))[:len(s.Entries)]
+	c.mine = *room
+	defer func() {
+		clear(c.mine) // they hold on to names
+		mines.Put(room)
+	}()
+	err := c.run()
+	c.tell()
+	if err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
 	}
 	return c.out, nil
@@ -78,8 +98,8 @@ func (c *comparison) run() error {
 		case known == missing:
 			sv.lacks(c.subfolders(func(tree.Entry) bool { return true }))
 			return c.merge(nil)
-		case known == told && c.shape() == f.record.Shape:
-			same, err := c.sameSum(f.record.Sum)
+		case known == told:
+			same, err := c.same(f.record)
 			if err != nil {
 				return err
 			}
@@ -127,44 +147,51 @@ func (c *comparison) lacking(have []theirs) []tree.Path {
 	return c.subfolders(func(e tree.Entry) bool { return !folders[e.Name] })
 }
 
-// shape is what the names, kinds and sizes here come to.
-func (c *comparison) shape() wire.FolderShape {
-	f := wire.NewFolder(c.r.traits, c.s.Path)
-	for _, e := range c.s.Entries {
-		if want, _ := c.r.traits.Project(e); want.Kind != tree.Absent {
-			f.Shape(want)
+// same reads what is here and reports whether it comes to the record; then the
+// leaves are set. Large files wait until the names, kinds and sizes agree.
+func (c *comparison) same(r wire.FolderRecord) (bool, error) {
+	for _, contents := range []func(tree.Entry) bool{small, always} {
+		f := wire.NewFolder(c.r.traits, c.s.Path, len(c.s.Entries))
+		all := true
+		for i := range c.s.Entries {
+			if err := c.ctx.Err(); err != nil {
+				return false, err
+			}
+			m := c.read(i, contents)
+			if m.err != nil || m.changed {
+				return false, nil
+			}
+			if all = all && !m.skipped; m.want.Kind != tree.Absent {
+				f.Shape(m.want)
+			}
 		}
-	}
-	return f.Record().Shape
-}
-
-// sameSum reads everything here and reports whether it comes to sum; then the
-// leaves are set.
-func (c *comparison) sameSum(sum wire.FolderSum) (bool, error) {
-	f := wire.NewFolder(c.r.traits, c.s.Path)
-	for i, e := range c.s.Entries {
-		if err := c.ctx.Err(); err != nil {
-			return false, err
-		}
-		m := c.read(i, always)
-		if m.err != nil || m.changed {
-			clear(c.out.Leaves)
+		if f.Record().Shape != r.Shape {
 			return false, nil
 		}
+		if all {
+			return c.sum(f, r.Sum), nil
+		}
+	}
+	return false, nil
+}
+
+// sum sets the leaves if all that was read comes to sum.
+func (c *comparison) sum(f *wire.Folder, sum wire.FolderSum) bool {
+	for i := range c.mine {
+		m := &c.mine[i]
 		if m.want.Kind == tree.Absent {
 			continue
 		}
-		f.Add(m.want, m.digest, wire.Wanted)
-		if e.Kind != tree.Folder {
-			c.out.Leaves[i] = c.r.traits.LeafDigest(m.want, m.digest)
+		if leaf := f.Add(m.want, m.digest, wire.Wanted); m.want.Kind != tree.Folder {
+			c.out.Leaves[i] = leaf
 		}
 	}
 	if f.Record().Sum != sum || sum == (wire.FolderSum{}) {
 		clear(c.out.Leaves)
-		return false, nil
+		return false
 	}
 	c.count(c.out.Bytes) // the server has read as much
-	return true, nil
+	return true
 }
 
 // link notes what has several names on either side, where both
@@ -209,50 +236,62 @@ func (c *comparison) identify() {
 	}
 }
 
-// always says that a file's content is to be read.
-func always(tree.Entry) bool { return true }
+// always says that a file's content is to be read, small that it is if that
+// may be in vain.
+func always(tree.Entry) bool  { return true }
+func small(e tree.Entry) bool { return e.Size <= tree.ContentBlock }
 
-// read reads entry i of the source, once; the content only if contents says
-// so of what was opened.
+// read reads entry i of the source; the content, once, if contents says so of
+// what was opened.
 func (c *comparison) read(i int, contents func(tree.Entry) bool) *mine {
-	m, e := &c.mine[i], c.s.Entries[i]
-	if m.read {
+	m, e := &c.mine[i], &c.s.Entries[i]
+	if m.read && !(m.skipped && contents(*e)) {
 		return m
 	}
 	m.read = true
-	var lost tree.Attributes
+	var seen tree.Entry
 	switch {
 	case e.Kind != tree.File:
+		seen = *e
 	case c.s.Method == tree.ByMetadata:
-		e, m.err = c.s.Folder.Look(e.Name)
+		seen, m.err = c.s.Folder.Look(e.Name)
 	default:
-		e, m.err = c.open(i, m, contents)
+		seen, m.err = c.open(e.Name, m, contents)
 	}
-	if m.err != nil {
-		e = c.s.Entries[i]
+	if m.err == nil {
+		*e = seen
 	}
-	m.want, lost = c.r.traits.Project(e)
-	for class := range c.out.Lost {
-		if lost&(1<<class) != 0 {
-			c.out.Lost[class]++
-		}
-	}
+	c.project(m, *e)
 	return m
 }
 
+// project sets what the replica is to hold for e, and counts what it cannot
+// hold of it.
+func (c *comparison) project(m *mine, e tree.Entry) {
+	want, lost := c.r.traits.Project(e)
+	m.want = want
+	for class := range c.out.Lost {
+		if lost&(1<<class) != 0 && !m.counted {
+			c.out.Lost[class]++
+		}
+	}
+	m.counted = true
+}
+
 // open opens a file and digests it if contents says so.
-func (c *comparison) open(i int, m *mine, contents func(tree.Entry) bool) (tree.Entry, error) {
-	content, err := c.s.Folder.Open(c.s.Entries[i].Name)
+func (c *comparison) open(name string, m *mine, contents func(tree.Entry) bool) (tree.Entry, error) {
+	content, err := c.s.Folder.Open(name)
 	if err != nil {
 		return tree.Entry{}, err
 	}
 	defer content.Close()
 	e := content.Entry()
-	e.Name = c.s.Entries[i].Name
-	if !contents(e) {
+	e.Name = name
+	if m.skipped = !contents(e); m.skipped {
 		return e, nil
 	}
-	m.digest, err = chunk.Digest(&counted{content, c}, e.Size)
+	c.content.Content = content
+	m.digest, err = chunk.Digest(&c.content, e.Size)
 	if err == nil {
 		err = content.Changed()
 	}
@@ -263,7 +302,7 @@ func (c *comparison) open(i int, m *mine, contents func(tree.Entry) bool) (tree.
 	return e, err
 }
 
-// counted counts what is read of a content, and stops when the call's context
+// counted counts what is read of contents, and stops when the call's context
 // ends.
 type counted struct {
 	tree.Content
@@ -280,11 +319,21 @@ func (k *counted) ReadAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
+// tellAfter is how much is read between two calls of the subject's Read.
+const tellAfter = 1 << 20
+
 func (c *comparison) count(n int64) {
 	c.out.Bytes += n
-	if c.s.Read != nil && n > 0 {
-		c.s.Read(n)
+	if c.untold += n; c.untold >= tellAfter {
+		c.tell()
 	}
+}
+
+func (c *comparison) tell() {
+	if c.s.Read != nil && c.untold > 0 {
+		c.s.Read(c.untold)
+	}
+	c.untold = 0
 }
 
 // list asks the server what stands in its folder. Only a listing that says

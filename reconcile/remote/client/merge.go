@@ -51,31 +51,46 @@ func (c *comparison) additional(h theirs) {
 
 // missing is about entry i, which only the source has: its list will do.
 func (c *comparison) missing(i int) {
-	m := &c.mine[i]
 	if err := c.spelling.Unplaced[c.s.Entries[i].Name]; err != nil {
 		c.problem(c.s.Entries[i].Name, err)
 		return
 	}
-	if !m.read {
-		var lost tree.Attributes
-		m.want, lost = c.r.traits.Project(c.s.Entries[i])
-		for class := range c.out.Lost {
-			if lost&(1<<class) != 0 {
-				c.out.Lost[class]++
-			}
-		}
-	}
-	if m.want.Kind != tree.Absent {
+	m := c.see(i)
+	switch {
+	case m.err != nil:
+		c.sourceError(m, theirs{entry: tree.Entry{Name: m.want.Name}})
+	case m.want.Kind != tree.Absent:
 		c.drift(tree.OfExistence, m.want, tree.Entry{Name: m.want.Name})
 	}
+}
+
+// see looks at entry i if nobody did; whether it can be read does not matter.
+func (c *comparison) see(i int) *mine {
+	m, e := &c.mine[i], &c.s.Entries[i]
+	m.err = nil
+	if e.Bare() {
+		seen, err := c.s.Folder.Listed(e.Name)
+		if err == nil && seen.Kind != tree.File {
+			err = tree.ErrChanged
+		}
+		if m.err = err; err == nil {
+			*e = seen
+		}
+	}
+	c.project(m, *e)
+	return m
 }
 
 // both is about entry i, of which the replica has the name.
 func (c *comparison) both(i int, h theirs) {
 	if as, ok := c.spelling.Misspelled[c.s.Entries[i].Name]; ok {
-		want, _ := c.r.traits.Project(c.s.Entries[i])
+		m := c.see(i)
+		if m.err != nil {
+			c.sourceError(m, h)
+			return
+		}
 		h.entry.Name = as
-		c.drift(tree.OfName, want, h.entry)
+		c.drift(tree.OfName, m.want, h.entry)
 		return
 	}
 	m := c.read(i, func(e tree.Entry) bool { return h.entry.Kind == tree.File && h.entry.Size == e.Size && h.err == nil })

@@ -167,13 +167,14 @@ func (s *survey) walk(ctx context.Context) {
 
 // digest inspects one folder.
 func (s *survey) digest(ctx context.Context, path tree.Path) (t told, below []tree.Path) {
-	f := wire.NewFolder(s.x.folder.Replica.Traits(), path)
 	l, err := s.x.inspect(ctx, path, s.contents, nil)
 	if err != nil {
+		f := wire.NewFolder(s.x.folder.Replica.Traits(), path, 0)
 		f.Flaw()
 		t.record = f.Record()
 		return t, nil
 	}
+	f := wire.NewFolder(s.x.folder.Replica.Traits(), path, len(l.entries))
 	key := wire.KeyOf(path)
 	for _, e := range l.entries {
 		if e.err != nil {

@@ -76,10 +76,14 @@ const (
 	Held   Side = true
 )
 
-// NewFolder begins the folder at path. The path is part of its sum, so one
-// folder is never taken for another.
-func NewFolder(t tree.Traits, path tree.Path) *Folder {
-	f := &Folder{traits: t, record: FolderRecord{Key: KeyOf(path)}}
+// NewFolder begins the folder at path, of about so many entries. The path is
+// part of its sum, so one folder is never taken for another.
+func NewFolder(t tree.Traits, path tree.Path, entries int) *Folder {
+	const name = 16 // is as long as many
+	f := &Folder{
+		traits: t, record: FolderRecord{Key: KeyOf(path)},
+		shape: make([]byte, 0, entries*name), sum: make([]byte, 0, len(path)+entries*(name+len(tree.Digest{}))),
+	}
 	f.sum = binary.AppendUvarint(f.sum, uint64(len(path)))
 	f.sum = append(f.sum, path...)
 	return f
@@ -93,9 +97,10 @@ func (f *Folder) Shape(e tree.Entry) {
 	f.shape = binary.AppendUvarint(f.shape, uint64(e.Size))
 }
 
-// Add takes all of the next entry, with the digest of a file's content.
-func (f *Folder) Add(e tree.Entry, content tree.Digest, side Side) {
-	leaf := f.traits.LeafDigest(e, content)
+// Add takes all of the next entry, with the digest of a file's content, and
+// returns its leaf.
+func (f *Folder) Add(e tree.Entry, content tree.Digest, side Side) (leaf tree.Digest) {
+	leaf = f.traits.LeafDigest(e, content)
 	f.sum = binary.AppendUvarint(f.sum, uint64(len(e.Name)))
 	f.sum = append(f.sum, e.Name...)
 	f.sum = append(f.sum, leaf[:]...)
@@ -103,6 +108,7 @@ func (f *Folder) Add(e tree.Entry, content tree.Digest, side Side) {
 	if e.Mounted && side == Held {
 		f.flawed = true
 	}
+	return leaf
 }
 
 // group returns the group by which [tree.Traits.Differ] would tell two

@@ -232,6 +232,14 @@ func (f *memoryFolder) Look(name string) (tree.Entry, error) {
 	return e, nil
 }
 
+func (f *memoryFolder) Listed(name string) (tree.Entry, error) {
+	e, err := f.Look(name)
+	if e.Kind == tree.File {
+		e.Xattrs = nil
+	}
+	return e, err
+}
+
 func (f *memoryFolder) Open(name string) (tree.Content, error) {
 	path := f.path.Join(name)
 	f.s.mu.Lock()

@@ -28,9 +28,6 @@ type system struct {
 	bothTimes bool // see Dir.SetBothTimes
 }
 
-// inMemory is not asked here.
-func (d *Dir) inMemory() bool { return false }
-
 func probed() *system { return &system{} }
 
 func openRoot(path string) (fd int, pathOnly bool, err error) {

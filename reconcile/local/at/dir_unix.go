@@ -56,7 +56,7 @@ func (d *Dir) CreateFile(name string) (*File, error) {
 	for {
 		fd, err := unix.Openat(d.fd, name, createFlags, newFileMode)
 		if err == nil {
-			return &File{fd: fd, sys: d.sys, inMemory: d.inMemory()}, nil
+			return &File{fd: fd, sys: d.sys, kind: d.fileSystem()}, nil
 		}
 		if err != unix.EINTR {
 			return nil, os.NewSyscallError("openat", err)

@@ -15,10 +15,9 @@ import (
 
 // File is an open regular file. One goroutine at a time, but for ReadAt.
 type File struct {
-	fd  int
-	sys *system
-	// inMemory: fstat waits for nobody.
-	inMemory bool
+	fd   int
+	sys  *system
+	kind fileSystem
 	// sparse is what the last Entry saw.
 	sparse bool
 }
@@ -27,7 +26,7 @@ type File struct {
 func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := unix.Pread(f.fd, p[done:], offset+int64(done))
+		n, err := f.pread(p[done:], offset+int64(done))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
@@ -45,7 +44,7 @@ func (f *File) ReadAt(p []byte, offset int64) (int, error) {
 func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := unix.Pwrite(f.fd, p[done:], offset+int64(done))
+		n, err := f.pwrite(p[done:], offset+int64(done))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
@@ -96,7 +95,7 @@ func (f *File) SetTime(t tree.Time) error { return setTime(f.fd, t, f.sys.bothTi
 // Identity is the file's own; zero where the file system may change it while
 // the file is in use.
 func (f *File) Identity() (tree.ID, error) {
-	if !f.inMemory {
+	if f.kind < byItself {
 		return tree.ID{}, nil
 	}
 	e, err := f.Entry()

@@ -53,7 +53,7 @@ func (d *Dir) Look(name string) (tree.Entry, error) {
 // Entry is the file as it is now, without a name and extended attributes.
 func (f *File) Entry() (tree.Entry, error) {
 	var st unix.Stat_t
-	if err := retry("fstat", func() error { return unix.Fstat(f.fd, &st) }); err != nil {
+	if err := retry("fstat", func() error { return f.stat(&st) }); err != nil {
 		return tree.Entry{}, err
 	}
 	f.sparse = st.Blocks*512 < st.Size

@@ -1,0 +1,66 @@
+//go:build amd64 || arm64
+
+package at
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileSystem asks once (fstatfs).
+func (d *Dir) fileSystem() fileSystem {
+	kind := d.kind.Load()
+	if kind == notAsked {
+		kind = elsewhere
+		magic, _, err := d.FSType()
+		switch {
+		case err != nil:
+		case magic == unix.TMPFS_MAGIC:
+			kind = inMemory
+		case magic == unix.EXT4_SUPER_MAGIC, magic == unix.XFS_SUPER_MAGIC,
+			magic == unix.BTRFS_SUPER_MAGIC, magic == unix.F2FS_SUPER_MAGIC:
+			kind = byItself
+		}
+		d.kind.Store(kind)
+	}
+	return kind
+}
+
+// stat calls fstat: a pass does it three times for each file.
+func (f *File) stat(st *unix.Stat_t) error {
+	if f.kind < byItself {
+		return unix.Fstat(f.fd, st)
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_FSTAT, uintptr(f.fd), uintptr(unsafe.Pointer(st)), 0)
+	return noErrno(errno)
+}
+
+// pread calls preadv2(RWF_NOWAIT), which reads what is in memory, and pread
+// for the rest; p is not empty.
+func (f *File) pread(p []byte, offset int64) (int, error) {
+	var n uintptr
+	var errno unix.Errno
+	switch f.kind {
+	case inMemory:
+		n, _, errno = unix.RawSyscall6(unix.SYS_PREAD64, uintptr(f.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), uintptr(offset), 0, 0)
+	case byItself:
+		to := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
+		n, _, errno = unix.RawSyscall6(unix.SYS_PREADV2, uintptr(f.fd), uintptr(unsafe.Pointer(&to)), 1, uintptr(offset), 0, unix.RWF_NOWAIT)
+	default:
+		return unix.Pread(f.fd, p, offset)
+	}
+	if errno != 0 {
+		return unix.Pread(f.fd, p, offset)
+	}
+	return int(n), nil
+}
+
+// pwrite calls pwrite; p is not empty.
+func (f *File) pwrite(p []byte, offset int64) (int, error) {
+	if f.kind < inMemory {
+		return unix.Pwrite(f.fd, p, offset)
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_PWRITE64, uintptr(f.fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), uintptr(offset), 0, 0)
+	return int(n), noErrno(errno)
+}

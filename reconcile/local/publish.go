@@ -115,6 +115,11 @@ func moveNew(from *at.Dir, name string, to *at.Dir, toName string) error {
 			err = fs.ErrExist
 		}
 	}
+	return taken(err)
+}
+
+// taken says in the words of the contract that a name is not free.
+func taken(err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: something stands there", tree.ErrConflict)
 	}

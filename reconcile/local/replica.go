@@ -45,7 +45,8 @@ type ReplicaOptions struct {
 type Replica struct {
 	// Set by OpenReplica. root is nil when a replica that is only read is
 	// missing. owner: the process has no rights but those of a user, and may
-	// have to lend itself access to its own folders.
+	// have to lend itself access to its own folders. unnamed: files can be
+	// made without a name and get one afterwards.
 	path     string
 	options  ReplicaOptions
 	root     *at.Dir
@@ -54,6 +55,7 @@ type Replica struct {
 	traits   tree.Traits
 	uid, gid uint32
 	owner    bool
+	unnamed  bool
 	created  bool
 	cache    *digestCache
 

@@ -31,7 +31,7 @@ func TestSourceWritesNothing(t *testing.T) {
 		"CrossMounts", "ErrNotFolder", "ErrNotFile", "Dir", "File", "Name", "Identity", "Exhausted", // no calls
 	}
 	writes := []string{
-		"CreateFile", "Mkdir", "Symlink", "Mknod", "Link", "Rename", "Unlink", "Rmdir", "Lock", "SyncFS",
+		"CreateFile", "CreateUnnamed", "Mkdir", "Symlink", "Mknod", "Link", "Rename", "Unlink", "Rmdir", "Lock", "SyncFS",
 		"SetOwner", "SetMode", "SetTime", "SetXattrs", "WriteAt", "Truncate", "Clone", "CopyRange", "Sync",
 	}
 	for _, file := range []string{"source.go", "source_folder.go", "content.go"} {

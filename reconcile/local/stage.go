@@ -10,8 +10,9 @@ import (
 )
 
 // stage brings the content for action i into the replica under the name of a
-// temp. It returns "" when the replica's file has that content already, and
-// then has set what else differed.
+// temp. It returns "" when nothing is left to be published: because the
+// replica's file had that content already, and what else differed was set, or
+// because the new file needed no temp.
 func (b *batch) stage(i int) (temp string, err error) {
 	a, out := &b.actions[i], &b.outcomes[i]
 	f, err := b.folders.get(a.Path.Parent())
@@ -39,12 +40,43 @@ func (b *batch) stage(i int) (temp string, err error) {
 			return "", err
 		}
 	}
-	temp, digest, err := b.write(f, a, content, want)
+	if b.goesWithoutTemp(a, content) {
+		out.Digest, err = b.writeUnnamed(f, a, content, want)
+	} else {
+		temp, out.Digest, err = b.write(f, a, content, want)
+	}
 	if err != nil {
 		return "", err
 	}
-	out.Digest, out.Bytes = digest, want.Size
+	out.Bytes = want.Size
 	return temp, nil
+}
+
+// goesWithoutTemp reports whether the file for a can be made without a name
+// and get the one it is for at once, which costs less than two names one after
+// the other, and leaves nothing behind where it does not come to that.
+func (b *batch) goesWithoutTemp(a *tree.Action, content tree.Content) bool {
+	_, follows := content.(tree.Staged)
+	return b.r.unnamed && a.Over == tree.Absent && b.mayPublish() && !follows
+}
+
+// writeUnnamed makes a complete file without a name, as write does, and gives
+// it its name if nothing stands there: linkat(2) of the very file that was
+// written.
+func (b *batch) writeUnnamed(f *folder, a *tree.Action, content tree.Content, want tree.Entry) (tree.Digest, error) {
+	file, err := f.dir.CreateUnnamed()
+	if err != nil {
+		return tree.Digest{}, err
+	}
+	defer file.Close()
+	digest, err := b.fill(f, file, a, content, want)
+	if err == nil {
+		err = taken(file.Link(f.dir, a.Path.Name()))
+	}
+	if err != nil {
+		return tree.Digest{}, err
+	}
+	return digest, nil
 }
 
 // settleInPlace sets the attributes of a file that has the content already,

@@ -11,8 +11,11 @@ type Call struct {
 	Args        [6]uint64
 }
 
-// Creates reports whether the call opens a file that it makes if it is missing.
-func (c Call) Creates() bool { return c.Name == "openat" && c.Args[2]&unix.O_CREAT != 0 }
+// Creates reports whether the call opens a file that it makes, if it is missing or without a name.
+func (c Call) Creates() bool {
+	const unnamed = unix.O_TMPFILE &^ unix.O_DIRECTORY
+	return c.Name == "openat" && c.Args[2]&(unix.O_CREAT|unnamed) != 0
+}
 
 // Changes reports whether the call can change what a file system holds.
 func (c Call) Changes() bool { return changing[c.Name] || c.Creates() }

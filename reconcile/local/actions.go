@@ -247,7 +247,7 @@ func (b *batch) part(f *folder, a *tree.Action, want tree.Entry) error {
 	b2.each = true
 	again := *a
 	again.Hash, again.Unsettled = false, false
-	temp, _, err := b2.write(f, &again, own, want)
+	temp, _, err := b2.writeTemp(f, &again, own, want)
 	if err != nil {
 		return err
 	}

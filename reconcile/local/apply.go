@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 )
 
@@ -12,9 +13,9 @@ import (
 // are staged together and one syncfs(2) does for all of them.
 const syncEach = 4
 
-// batch is one call of [Replica.Apply]. Content is staged under the names of
-// temps as actions come, and what would be seen waits in deferred; then one
-// sync, then everything deferred takes effect in the order of the actions.
+// batch is one call of [Replica.Apply]. Content is staged as actions come, and
+// what would be seen waits in deferred; then one sync, then everything deferred
+// takes effect in the order of the actions.
 // One goroutine.
 type batch struct {
 	r        *Replica
@@ -37,8 +38,16 @@ type batch struct {
 // deferred is an action that waits to take effect.
 type deferred struct {
 	index int
-	temp  string // the staged file, if there is one
+	staged
 }
+
+// staged is a complete file that waits for its name; the zero one is none.
+type staged struct {
+	temp string   // its name until then, where it is to replace something
+	file *at.File // it has no name at all
+}
+
+func (s staged) none() bool { return s == staged{} }
 
 // Apply carries out actions.
 func (r *Replica) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
@@ -94,15 +103,15 @@ func (b *batch) take(i int) {
 		if b.overtakes(a.Path) {
 			b.settle()
 		}
-		temp, err := b.stage(i)
+		s, err := b.stage(i)
 		switch {
 		case err != nil:
 			b.fail(i, err)
-		case temp == "":
+		case s.none():
 		case b.mayPublish():
-			b.effect(deferred{i, temp}, nil)
+			b.effect(deferred{i, s}, nil)
 		default:
-			b.deferAction(deferred{i, temp})
+			b.deferAction(deferred{i, s})
 		}
 	case a.Kind == tree.Create && a.Over == tree.Absent:
 		if b.overtakes(a.Path) {
@@ -148,7 +157,7 @@ func (b *batch) deferAction(d deferred) {
 		return
 	}
 	b.changed[a.Path] = struct{}{}
-	if d.temp != "" && a.Over != tree.Folder {
+	if !d.none() && a.Over != tree.Folder {
 		return
 	}
 	b.aboveOf(a.Path)
@@ -203,7 +212,7 @@ func (b *batch) sync() error {
 		return nil
 	}
 	for _, d := range b.deferred {
-		if d.temp != "" {
+		if !d.none() {
 			return b.r.syncer.sync(b.whole)
 		}
 	}
@@ -212,7 +221,7 @@ func (b *batch) sync() error {
 
 func (b *batch) effect(d deferred, syncErr error) {
 	err := b.ctx.Err()
-	if d.temp != "" {
+	if !d.none() {
 		if err == nil {
 			err = syncErr
 		}

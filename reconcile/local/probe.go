@@ -104,7 +104,9 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	t.Symlinks = can(dir.Symlink("text", "symlink"))
 	t.FIFOs = can(makeNode(dir, "fifo", tree.FIFO, 0))
 	t.HardLinks = can(dir.Link("file", dir, "link"))
-	r.unnamed = linksUnnamed(dir)
+	if linksUnnamed(dir) {
+		r.unnamed.most = int64(at.Descriptors() / descriptorShare)
+	}
 	switch {
 	case t.Symlinks:
 		t.SpecialLinks = can(dir.Link("symlink", dir, "symlink-link"))

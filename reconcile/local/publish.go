@@ -15,6 +15,13 @@ import (
 func (b *batch) publish(d deferred) error {
 	a := &b.actions[d.index]
 	f, err := b.folders.get(a.Path.Parent())
+	if d.file != nil {
+		if err == nil {
+			err = taken(d.file.Link(f.dir, a.Path.Name()))
+		}
+		b.r.unnamed.close(d.file)
+		return err
+	}
 	if err != nil {
 		b.r.temps.drop(d.temp)
 		return err

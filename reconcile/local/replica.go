@@ -45,8 +45,7 @@ type ReplicaOptions struct {
 type Replica struct {
 	// Set by OpenReplica. root is nil when a replica that is only read is
 	// missing. owner: the process has no rights but those of a user, and may
-	// have to lend itself access to its own folders. unnamed: files can be
-	// made without a name and get one afterwards.
+	// have to lend itself access to its own folders.
 	path     string
 	options  ReplicaOptions
 	root     *at.Dir
@@ -55,14 +54,14 @@ type Replica struct {
 	traits   tree.Traits
 	uid, gid uint32
 	owner    bool
-	unnamed  bool
 	created  bool
 	cache    *digestCache
 
 	// Safe for concurrent use.
-	temps  temps
-	lent   lending
-	syncer syncer
+	temps   temps
+	unnamed unnamed
+	lent    lending
+	syncer  syncer
 }
 
 var _ tree.Replica = (*Replica)(nil)

@@ -9,22 +9,21 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// stage brings the content for action i into the replica under the name of a
-// temp. It returns "" when nothing is left to be published: because the
-// replica's file had that content already, and what else differed was set, or
-// because the new file needed no temp.
-func (b *batch) stage(i int) (temp string, err error) {
+// stage brings the content for action i into the replica, where it waits for
+// its name. It returns none when the replica's file has that content already,
+// and then has set what else differed.
+func (b *batch) stage(i int) (s staged, err error) {
 	a, out := &b.actions[i], &b.outcomes[i]
 	f, err := b.folders.get(a.Path.Parent())
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	if a.Open == nil {
-		return "", fmt.Errorf("no content: %w", fs.ErrInvalid)
+		return s, fmt.Errorf("no content: %w", fs.ErrInvalid)
 	}
 	content, err := a.Open()
 	if err != nil {
-		return "", err
+		return s, err
 	}
 	defer content.Close()
 	out.Entry = content.Entry()
@@ -37,46 +36,13 @@ func (b *batch) stage(i int) (temp string, err error) {
 	if a.Over != tree.Absent {
 		done, err := b.settleInPlace(f, i, content, want)
 		if done || err != nil {
-			return "", err
+			return s, err
 		}
 	}
-	if b.goesWithoutTemp(a, content) {
-		out.Digest, err = b.writeUnnamed(f, a, content, want)
-	} else {
-		temp, out.Digest, err = b.write(f, a, content, want)
+	if s, out.Digest, err = b.write(f, a, content, want); err == nil {
+		out.Bytes = want.Size
 	}
-	if err != nil {
-		return "", err
-	}
-	out.Bytes = want.Size
-	return temp, nil
-}
-
-// goesWithoutTemp reports whether the file for a can be made without a name
-// and get the one it is for at once, which costs less than two names one after
-// the other, and leaves nothing behind where it does not come to that.
-func (b *batch) goesWithoutTemp(a *tree.Action, content tree.Content) bool {
-	_, follows := content.(tree.Staged)
-	return b.r.unnamed && a.Over == tree.Absent && b.mayPublish() && !follows
-}
-
-// writeUnnamed makes a complete file without a name, as write does, and gives
-// it its name if nothing stands there: linkat(2) of the very file that was
-// written.
-func (b *batch) writeUnnamed(f *folder, a *tree.Action, content tree.Content, want tree.Entry) (tree.Digest, error) {
-	file, err := f.dir.CreateUnnamed()
-	if err != nil {
-		return tree.Digest{}, err
-	}
-	defer file.Close()
-	digest, err := b.fill(f, file, a, content, want)
-	if err == nil {
-		err = taken(file.Link(f.dir, a.Path.Name()))
-	}
-	if err != nil {
-		return tree.Digest{}, err
-	}
-	return digest, nil
+	return s, err
 }
 
 // settleInPlace sets the attributes of a file that has the content already,
@@ -163,19 +129,43 @@ func openReplica(dir *at.Dir, name string) (*at.File, tree.Entry, error) {
 	return file, e, nil
 }
 
-// write makes a complete file under the name of a temp: open(O_EXCL, 0600),
+// write makes a complete file: without a name where nothing stands at the one
+// it is for, which costs less than two names one after the other and leaves
+// nothing behind where it does not come to that; else, or where that cannot be
+// done, under the name of a temp. A content that follows where it is written
+// has to be told a name.
+func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree.Entry) (staged, tree.Digest, error) {
+	_, follows := content.(tree.Staged)
+	if follows || a.Over != tree.Absent || !b.r.unnamed.reserve() {
+		temp, digest, err := b.writeTemp(f, a, content, want)
+		return staged{temp: temp}, digest, err
+	}
+	file, err := f.dir.CreateUnnamed()
+	if err != nil {
+		b.r.unnamed.release()
+		return staged{}, tree.Digest{}, err
+	}
+	digest, err := b.fill(f, file, a, content, want)
+	if err != nil {
+		b.r.unnamed.close(file)
+		return staged{}, tree.Digest{}, err
+	}
+	return staged{file: file}, digest, nil
+}
+
+// writeTemp makes a complete file under the name of a temp: open(O_EXCL, 0600),
 // content, owner, extended attributes, mode, time, fsync if files are synced
 // one by one, close. The temp is gone after every error.
-func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree.Entry) (string, tree.Digest, error) {
+func (b *batch) writeTemp(f *folder, a *tree.Action, content tree.Content, want tree.Entry) (string, tree.Digest, error) {
 	temp := b.r.temps.name()
 	file, err := f.dir.CreateFile(temp)
 	if err != nil {
 		b.r.temps.drop(temp)
 		return "", tree.Digest{}, err
 	}
-	staged, follows := content.(tree.Staged)
+	follower, follows := content.(tree.Staged)
 	if follows {
-		staged.Staging(temp)
+		follower.Staging(temp)
 	}
 	digest, err := b.fill(f, file, a, content, want)
 	if err == nil {
@@ -185,7 +175,7 @@ func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree
 		}
 	}
 	if follows && err != nil {
-		staged.Unfinished(file)
+		follower.Unfinished(file)
 	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
@@ -230,6 +220,10 @@ func (b *batch) unlinkTemp(f *folder, temp string) {
 
 // discard removes what was staged for d.
 func (b *batch) discard(d deferred) {
+	if d.file != nil {
+		b.r.unnamed.close(d.file)
+		return
+	}
 	f, err := b.folders.get(b.actions[d.index].Path.Parent())
 	if err != nil {
 		b.r.temps.drop(d.temp)

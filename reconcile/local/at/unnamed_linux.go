@@ -30,6 +30,15 @@ func (d *Dir) CreateUnnamed() (*File, error) {
 	}
 }
 
+// Descriptors is how many this process may have open.
+func Descriptors() uint64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return limit.Cur
+}
+
 // Link gives a file that was made without a name the name in d. It asks for
 // the descriptor itself; where the rights for that are missing (before Linux
 // 6.10), for the link that proc(5) has for it. Errors: [fs.ErrExist].

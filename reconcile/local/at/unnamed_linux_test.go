@@ -1,0 +1,31 @@
+package at
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+)
+
+// Scenarios: O2.
+func TestUnnamed(t *testing.T) {
+	onEach(t, func(t *testing.T, d *Dir, path string) {
+		f, err := d.CreateUnnamed()
+		if errors.Is(err, ErrUnsupported) {
+			t.Skip("this file system names every file")
+		}
+		must(t, err)
+		defer f.Close()
+		_, err = f.WriteAt([]byte("content"), 0)
+		must(t, err)
+		if entries, err := os.ReadDir(path); err != nil || len(entries) > 0 {
+			t.Errorf("without a name: %v, %v", entries, err)
+		}
+		must(t, os.WriteFile(path+"/taken", nil, 0o600))
+		wantErr(t, "Link", f.Link(d, "taken"), fs.ErrExist)
+		must(t, f.Link(d, "name"))
+		if content, err := os.ReadFile(path + "/name"); err != nil || string(content) != "content" {
+			t.Errorf("%q, %v", content, err)
+		}
+	})
+}

@@ -34,6 +34,7 @@ var publishes = []publish{
 	{"empty file", nothing, func(b builder) { b.file("f", 0) }},
 	{"file with attributes", nothing, func(b builder) { b.file("f", small); b.xattr("f", "red"); b.stamp("f") }},
 	{"many files", func(b builder) { manyFiles(b, small) }, func(b builder) { manyFiles(b, small+1) }},
+	{"many new files", nothing, func(b builder) { manyFiles(b, small) }},
 	{"replaced file", func(b builder) { b.file("f", small) }, func(b builder) { b.file("f", small) }},
 	{"replaced large file", func(b builder) { b.file("f", large) }, func(b builder) { b.file("f", large) }},
 	{"emptied file", func(b builder) { b.file("f", small) }, func(b builder) { b.file("f", 0) }},

@@ -15,8 +15,7 @@ const syncEach = 4
 
 // batch is one call of [Replica.Apply]. Content is staged as actions come, and
 // what would be seen waits in deferred; then one sync, then everything deferred
-// takes effect in the order of the actions.
-// One goroutine.
+// takes effect in the order of the actions. One goroutine.
 type batch struct {
 	r        *Replica
 	ctx      context.Context
@@ -41,10 +40,11 @@ type deferred struct {
 	staged
 }
 
-// staged is a complete file that waits for its name; the zero one is none.
+// staged is a complete file that waits for its name: a temp, or one that is
+// kept open without a name. The zero one is none.
 type staged struct {
-	temp string   // its name until then, where it is to replace something
-	file *at.File // it has no name at all
+	temp string   // its name until then
+	file *at.File // the file itself, where it has none
 }
 
 func (s staged) none() bool { return s == staged{} }

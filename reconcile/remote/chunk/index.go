@@ -1,15 +1,11 @@
 package chunk
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -31,12 +27,13 @@ const (
 	lockWait = time.Second
 )
 
-// The buckets. files: path -> number, size and time of the version that was
-// cut. paths: number -> path. chunks: name -> number and offset.
+// The buckets. files: path -> the version that was cut, and the name of its
+// only chunk or its number. paths: number -> path. chunks: name -> number and
+// offset, or the path of the file that is the chunk.
 var (
-	bucketFiles  = []byte("files 1")
-	bucketPaths  = []byte("paths 1")
-	bucketChunks = []byte("chunks 1")
+	bucketFiles  = []byte("files 2")
+	bucketPaths  = []byte("paths 2")
+	bucketChunks = []byte("chunks 2")
 )
 
 // File is a version of a file in the replica, cut into chunks.
@@ -64,12 +61,14 @@ type Place struct {
 // nil Index knows nothing. Safe for concurrent use.
 type Index struct {
 	db *bbolt.DB
+	// writing is held while what was noted is written.
+	writing sync.Mutex
 
-	// Guarded by mu: what is not written yet.
-	mu      sync.Mutex
-	files   map[tree.Path]File
-	chunks  map[wire.ChunkID]Place
-	pending int
+	// Guarded by mu: what is not written yet, and what is being written.
+	mu             sync.Mutex
+	noted, leaving notes
+	busy           bool      // somebody writes
+	reading        *bbolt.Tx // kept from one look to the next, unless somebody writes
 }
 
 // OpenIndex opens the index in a file, creating it with its folder. A damaged
@@ -89,7 +88,7 @@ func OpenIndex(path string) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index %q: %w", path, err)
 	}
-	return &Index{db: db, files: map[tree.Path]File{}, chunks: map[wire.ChunkID]Place{}}, nil
+	return &Index{db: db, noted: makeNotes()}, nil
 }
 
 // openBolt turns a panic over damaged pages into an error.
@@ -124,6 +123,9 @@ func (x *Index) Close() error {
 		return nil
 	}
 	err := x.Flush()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.endReading()
 	return errors.Join(err, x.db.Close())
 }
 
@@ -133,22 +135,13 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 		return p, false
 	}
 	x.mu.Lock()
-	p, ok = x.chunks[name]
-	x.mu.Unlock()
-	if ok {
-		return p, true
+	defer x.mu.Unlock()
+	for _, n := range []*notes{&x.noted, &x.leaving} {
+		if p, ok = n.chunks[name]; ok {
+			return p, true
+		}
 	}
-	x.view(func(tx *bbolt.Tx) {
-		found := tx.Bucket(bucketChunks).Get(name[:])
-		if len(found) != 16 {
-			return
-		}
-		path := tx.Bucket(bucketPaths).Get(found[:8])
-		if path == nil {
-			return
-		}
-		p, ok = Place{tree.Path(path), int64(binary.BigEndian.Uint64(found[8:]))}, true
-	})
+	x.view(func(tx *bbolt.Tx) { p, ok = readPlace(tx, tx.Bucket(bucketChunks).Get(name[:])) })
 	return p, ok
 }
 
@@ -157,16 +150,12 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 type Versions []version
 
 // version is the size and the time of a file.
-type version [8 + 8 + 4]byte
+type version [versionSize]byte
 
 func versionOf(size int64, t tree.Time) (v version) {
-	binary.BigEndian.PutUint64(v[:], uint64(size))
-	binary.BigEndian.PutUint64(v[8:], uint64(t.Sec))
-	binary.BigEndian.PutUint32(v[16:], uint32(t.Nsec))
+	appendVersion(v[:0], size, t)
 	return v
 }
-
-const fileRecord = 8 + len(version{})
 
 // Versions returns the versions of entries, which are those of a folder in the
 // order of their names: to ask for each would cost as much as to hash it.
@@ -175,29 +164,17 @@ func (x *Index) Versions(folder tree.Path, entries []tree.Entry) Versions {
 		return nil
 	}
 	known := make(Versions, len(entries))
-	x.view(func(tx *bbolt.Tx) {
-		cursor := tx.Bucket(bucketFiles).Cursor()
-		above := len(folder.Join("x")) - 1
-		key := []byte(folder.Join("x"))
-		var at, record []byte
-		for i, e := range entries {
-			key = append(key[:above], e.Name...)
-			if at != nil { // most often it is the next one
-				at, record = cursor.Next()
-			}
-			if !bytes.Equal(at, key) {
-				at, record = cursor.Seek(key)
-			}
-			if bytes.Equal(at, key) && len(record) == fileRecord {
-				known[i] = version(record[8:])
-			}
-		}
-	})
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := 0; i < len(entries) && len(x.files) > 0; i++ {
-		if f, ok := x.files[folder.Join(entries[i].Name)]; ok {
-			known[i] = versionOf(f.Size, f.ModTime)
+	x.view(func(tx *bbolt.Tx) { readVersions(tx, folder, entries, known) })
+	for i, e := range entries {
+		if len(x.noted.files)+len(x.leaving.files) == 0 {
+			break
+		}
+		for _, n := range []*notes{&x.leaving, &x.noted} {
+			if f, ok := n.files[folder.Join(e.Name)]; ok {
+				known[i] = versionOf(f.Size, f.ModTime)
+			}
 		}
 	}
 	return known
@@ -215,12 +192,12 @@ func (x *Index) Note(f File) {
 		return
 	}
 	x.mu.Lock()
-	x.files[f.Path] = f
+	x.noted.files[f.Path] = f
 	for _, c := range f.Chunks {
-		x.chunks[c.Name] = Place{f.Path, c.Offset}
+		x.noted.chunks[c.Name] = Place{f.Path, c.Offset}
 	}
-	x.pending += len(f.Chunks) + 1
-	full := x.pending >= maxPending
+	x.noted.size += len(f.Chunks) + 1
+	full := x.noted.size >= maxPending
 	x.mu.Unlock()
 	if full {
 		// What cannot be kept is sent once more some day.
@@ -234,27 +211,7 @@ func (x *Index) Rename(from, to tree.Path) {
 		return
 	}
 	// What cannot be kept is sent once more some day.
-	_ = x.db.Update(func(tx *bbolt.Tx) error {
-		files, paths := tx.Bucket(bucketFiles), tx.Bucket(bucketPaths)
-		type move struct{ old, record []byte }
-		var moves []move
-		if record := files.Get([]byte(from)); record != nil {
-			moves = append(moves, move{[]byte(from), bytes.Clone(record)})
-		}
-		below := []byte(from + "/")
-		cursor := files.Cursor()
-		for path, record := cursor.Seek(below); bytes.HasPrefix(path, below); path, record = cursor.Next() {
-			moves = append(moves, move{bytes.Clone(path), bytes.Clone(record)})
-		}
-		for _, m := range moves {
-			path := append([]byte(to), m.old[len(from):]...)
-			err := errors.Join(files.Delete(m.old), files.Put(path, m.record), paths.Put(m.record[:8], path))
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	_ = x.update(func(tx *bbolt.Tx) error { return renameFiles(tx, from, to) })
 }
 
 // Flush writes what is pending.
@@ -262,63 +219,60 @@ func (x *Index) Flush() error {
 	if x == nil {
 		return nil
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.pending == 0 {
-		return nil
-	}
-	err := x.db.Update(func(tx *bbolt.Tx) error {
-		// In the order of keys, so that no page is turned to twice.
-		numbers := make(map[tree.Path][]byte, len(x.files))
-		for _, path := range slices.Sorted(maps.Keys(x.files)) {
-			number, err := x.putFile(tx, x.files[path])
-			if err != nil {
-				return err
-			}
-			numbers[path] = number
+	err := x.update(func(tx *bbolt.Tx) error {
+		if x.leaving.size == 0 {
+			return nil
 		}
-		chunks := tx.Bucket(bucketChunks)
-		names := slices.SortedFunc(maps.Keys(x.chunks), func(a, b wire.ChunkID) int { return bytes.Compare(a[:], b[:]) })
-		for _, name := range names {
-			place := x.chunks[name]
-			if number := numbers[place.Path]; number != nil {
-				value := binary.BigEndian.AppendUint64(bytes.Clone(number), uint64(place.Offset))
-				if err := chunks.Put(bytes.Clone(name[:]), value); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		return x.leaving.write(tx)
 	})
-	clear(x.files)
-	clear(x.chunks)
-	x.pending = 0
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil
 }
 
-// putFile gives a file a number, or keeps the one that it has.
-func (x *Index) putFile(tx *bbolt.Tx, f File) ([]byte, error) {
-	files, paths := tx.Bucket(bucketFiles), tx.Bucket(bucketPaths)
-	var number []byte
-	if old := files.Get([]byte(f.Path)); len(old) == fileRecord {
-		number = bytes.Clone(old[:8])
-	} else {
-		next, err := paths.NextSequence()
-		if err != nil {
-			return nil, err
-		}
-		number = binary.BigEndian.AppendUint64(nil, next)
+// update writes. What was noted before is leaving for the file meanwhile, and
+// f may write it; after it nothing is.
+func (x *Index) update(f func(tx *bbolt.Tx) error) error {
+	x.writing.Lock()
+	defer x.writing.Unlock()
+	x.mu.Lock()
+	if x.noted.size > 0 {
+		x.leaving, x.noted = x.noted, makeNotes()
 	}
-	version := versionOf(f.Size, f.ModTime)
-	record := append(bytes.Clone(number), version[:]...)
-	return number, errors.Join(files.Put([]byte(f.Path), record), paths.Put(number, []byte(f.Path)))
+	x.busy = true
+	x.endReading()
+	x.mu.Unlock()
+	defer func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.leaving, x.busy = notes{}, false
+	}()
+	return x.db.Update(f)
 }
 
-// view reads. A damaged index knows nothing.
+// view reads. A damaged index knows nothing. The caller holds mu.
 func (x *Index) view(f func(tx *bbolt.Tx)) {
-	defer func() { _ = recover() }()
-	_ = x.db.View(func(tx *bbolt.Tx) error { f(tx); return nil })
+	defer func() {
+		if recover() != nil || x.busy {
+			x.endReading()
+		}
+	}()
+	if x.reading == nil {
+		tx, err := x.db.Begin(false)
+		if err != nil {
+			return
+		}
+		x.reading = tx
+	}
+	f(x.reading)
+}
+
+// endReading lets go of the pages that were read: who writes may have to wait
+// for that. The caller holds mu.
+func (x *Index) endReading() {
+	if x.reading != nil {
+		_ = x.reading.Rollback() // of nothing
+		x.reading = nil
+	}
 }

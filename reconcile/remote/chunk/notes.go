@@ -1,0 +1,188 @@
+package chunk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// Sizes of records: in the files, the version and the number of a file, or the
+// name of its only chunk; of the chunks, the mark and a place in a file.
+const (
+	versionSize = 8 + 8 + 4
+	numbered    = versionSize + 8
+	placeSize   = 1 + 8 + 8
+)
+
+// The first byte of what is known of a chunk: it is a part of a file with a
+// number, or all of the file with a path. Most files are all of one chunk,
+// and cost two records and not three.
+const (
+	partOf = 0
+	allOf  = 1
+)
+
+// notes are what was noted of files and is not written.
+type notes struct {
+	files  map[tree.Path]File
+	chunks map[wire.ChunkID]Place
+	size   int // how much it is to write
+}
+
+func makeNotes() notes {
+	return notes{files: map[tree.Path]File{}, chunks: map[wire.ChunkID]Place{}}
+}
+
+// write puts everything into the file, in the order of keys, so that no page
+// is turned to twice.
+func (n *notes) write(tx *bbolt.Tx) error {
+	var values []byte // that are to stay as they are until tx ends
+	value := func(parts ...[]byte) []byte {
+		begin := len(values)
+		for _, part := range parts {
+			values = append(values, part...)
+		}
+		return values[begin:]
+	}
+	files, paths := tx.Bucket(bucketFiles), tx.Bucket(bucketPaths)
+	numbers := map[tree.Path][]byte{}
+	for _, path := range slices.Sorted(maps.Keys(n.files)) {
+		f := n.files[path]
+		rest := f.only()
+		if rest == nil {
+			number, err := giveNumber(tx, path)
+			if err == nil {
+				err = paths.Put(number, []byte(path))
+			}
+			if err != nil {
+				return err
+			}
+			numbers[path], rest = number, number
+		}
+		if err := files.Put([]byte(path), value(appendVersion(nil, f.Size, f.ModTime), rest)); err != nil {
+			return err
+		}
+	}
+	chunks := tx.Bucket(bucketChunks)
+	names := slices.SortedFunc(maps.Keys(n.chunks), func(a, b wire.ChunkID) int { return bytes.Compare(a[:], b[:]) })
+	for _, name := range names {
+		place := n.chunks[name]
+		var record []byte
+		if number := numbers[place.Path]; number != nil {
+			record = value([]byte{partOf}, number, binary.BigEndian.AppendUint64(nil, uint64(place.Offset)))
+		} else if f := n.files[place.Path]; bytes.Equal(f.only(), name[:]) {
+			record = value([]byte{allOf}, []byte(place.Path))
+		} else {
+			continue // of an earlier version
+		}
+		if err := chunks.Put(name[:], record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// only returns the name of the chunk that is all of f; nil when it has more.
+func (f *File) only() []byte {
+	if len(f.Chunks) != 1 || f.Chunks[0].Offset != 0 {
+		return nil
+	}
+	return f.Chunks[0].Name[:]
+}
+
+func appendVersion(buf []byte, size int64, t tree.Time) []byte {
+	buf = binary.BigEndian.AppendUint64(buf, uint64(size))
+	buf = binary.BigEndian.AppendUint64(buf, uint64(t.Sec))
+	return binary.BigEndian.AppendUint32(buf, uint32(t.Nsec))
+}
+
+// giveNumber returns the number that a file has, or another one.
+func giveNumber(tx *bbolt.Tx, path tree.Path) ([]byte, error) {
+	if old := tx.Bucket(bucketFiles).Get([]byte(path)); len(old) == numbered {
+		return bytes.Clone(old[versionSize:]), nil
+	}
+	next, err := tx.Bucket(bucketPaths).NextSequence()
+	if err != nil {
+		return nil, err
+	}
+	return binary.BigEndian.AppendUint64(nil, next), nil
+}
+
+// readPlace reads what is known of a chunk.
+func readPlace(tx *bbolt.Tx, record []byte) (p Place, ok bool) {
+	if len(record) == 0 {
+		return p, false
+	}
+	if record[0] == allOf {
+		return Place{Path: tree.Path(record[1:])}, true
+	}
+	if record[0] != partOf || len(record) != placeSize {
+		return p, false
+	}
+	path := tx.Bucket(bucketPaths).Get(record[1:9])
+	return Place{tree.Path(path), int64(binary.BigEndian.Uint64(record[9:]))}, path != nil
+}
+
+// readVersions sets the versions of entries, one walk through the files of
+// their folder.
+func readVersions(tx *bbolt.Tx, folder tree.Path, entries []tree.Entry, known Versions) {
+	cursor := tx.Bucket(bucketFiles).Cursor()
+	key := []byte(folder.Join("x"))
+	above := len(key) - 1
+	var at, record []byte
+	for i, e := range entries {
+		key = append(key[:above], e.Name...)
+		if at != nil { // most often it is the next one
+			at, record = cursor.Next()
+		}
+		if !bytes.Equal(at, key) {
+			at, record = cursor.Seek(key)
+		}
+		if bytes.Equal(at, key) && len(record) > versionSize {
+			known[i] = version(record[:versionSize])
+		}
+	}
+}
+
+// renameFiles follows what was at from, and all below it, to another path.
+func renameFiles(tx *bbolt.Tx, from, to tree.Path) error {
+	files := tx.Bucket(bucketFiles)
+	type move struct{ old, record []byte }
+	var moves []move
+	if record := files.Get([]byte(from)); record != nil {
+		moves = append(moves, move{[]byte(from), bytes.Clone(record)})
+	}
+	below := []byte(from + "/")
+	cursor := files.Cursor()
+	for path, record := cursor.Seek(below); bytes.HasPrefix(path, below); path, record = cursor.Next() {
+		moves = append(moves, move{bytes.Clone(path), bytes.Clone(record)})
+	}
+	for _, m := range moves {
+		path := append([]byte(to), m.old[len(from):]...)
+		err := errors.Join(files.Delete(m.old), files.Put(path, m.record), renameChunk(tx, m.old, path, m.record))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renameChunk has the chunks of a file follow it.
+func renameChunk(tx *bbolt.Tx, old, path, record []byte) error {
+	if len(record) == numbered {
+		return tx.Bucket(bucketPaths).Put(record[versionSize:], path)
+	}
+	chunks := tx.Bucket(bucketChunks)
+	name := record[min(versionSize, len(record)):]
+	if now := chunks.Get(name); len(now) == 0 || now[0] != allOf || !bytes.Equal(now[1:], old) {
+		return nil // another file has it too
+	}
+	return chunks.Put(name, append([]byte{allOf}, path...))
+}

@@ -20,16 +20,19 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// The sizes of chunks: 64 KiB on average keeps what is told of a content below
-// a thousandth of it, and what a small change costs below half a megabyte.
+// The sizes of chunks: about 75 KiB on average keeps what is told of a content
+// below a thousandth of it, and what a small change costs below half a
+// megabyte. What comes before least is not looked at, and normal is what the
+// cutter adds to it: as many chunks as of 16 and 64 KiB, found in half the
+// time, and cuts that are found again sooner.
 const (
-	least   = 16 << 10
-	average = 64 << 10
-	most    = 256 << 10
+	least  = 40 << 10
+	normal = 32 << 10
+	most   = 256 << 10
 )
 
 // Whole is the size up to which a content is one chunk.
-const Whole = average
+const Whole = 64 << 10
 
 // page is the smallest hole that a file system makes.
 const page = 4096
@@ -74,7 +77,7 @@ func Cut(c tree.Content, size int64, room Room, emit func(Piece) error) error {
 		return cutWhole(c, buf, emit)
 	}
 	k := &cutter{from: c, room: room, emit: emit}
-	k.options = chunkers.ChunkerOpts{MinSize: least, NormalSize: average, MaxSize: most}
+	k.options = chunkers.ChunkerOpts{MinSize: least, NormalSize: normal, MaxSize: most}
 	if err := k.jc.Setup(&k.options); err != nil {
 		return fmt.Errorf("cut: %w", err)
 	}

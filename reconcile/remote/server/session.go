@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
@@ -30,8 +31,11 @@ const (
 	streamWindow  = 4 << 20
 	sessionWindow = 8 << 20
 	maxHeaders    = 16 << 10
-	// ioSize is how much is handed to the system at once.
-	ioSize = 256 << 10
+	// ioSize is how much is handed to the system at once, and headSize how much
+	// is read besides what a frame has room for: most of a frame goes there
+	// without another copy.
+	ioSize   = 256 << 10
+	headSize = 512
 )
 
 // session is one client at work.
@@ -74,7 +78,7 @@ func (x *session) run(ctx context.Context) error {
 		grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
 		grpc.ForceServerCodecV2(wire.NewCodec()),
 		grpc.MaxConcurrentStreams(maxCalls), grpc.MaxHeaderListSize(maxHeaders),
-		grpc.WriteBufferSize(ioSize), grpc.ReadBufferSize(ioSize),
+		grpc.WriteBufferSize(ioSize), grpc.ReadBufferSize(headSize), experimental.BufferPool(newFrames()),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),
 		grpc.ConnectionTimeout(GreetWithin), grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingWait}),

@@ -23,6 +23,9 @@ const (
 	// maxIndex is the size in bytes from which an index is begun anew: most of
 	// it is about what is long gone.
 	maxIndex = 1 << 30
+	// firstMap is how much of the file is mapped at once: mapping more turns
+	// over whatever is being written.
+	firstMap = 16 << 20
 	// lockWait is how long another process may hold the file.
 	lockWait = time.Second
 )
@@ -88,7 +91,7 @@ func OpenIndex(path string) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index %q: %w", path, err)
 	}
-	return &Index{db: db, noted: makeNotes()}, nil
+	return &Index{db: db, noted: makeNotes(), leaving: makeNotes()}, nil
 }
 
 // openBolt turns a panic over damaged pages into an error.
@@ -98,7 +101,9 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 			db, err = nil, fmt.Errorf("damaged: %v", damage)
 		}
 	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: firstMap,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +128,8 @@ func (x *Index) Close() error {
 		return nil
 	}
 	err := x.Flush()
+	x.writing.Lock()
+	defer x.writing.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.endReading()
@@ -137,8 +144,8 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, n := range []*notes{&x.noted, &x.leaving} {
-		if p, ok = n.chunks[name]; ok {
-			return p, true
+		if at, ok := n.chunks[name]; ok {
+			return Place{n.files[at.file].Path, at.offset}, true
 		}
 	}
 	x.view(func(tx *bbolt.Tx) { p, ok = readPlace(tx, tx.Bucket(bucketChunks).Get(name[:])) })
@@ -168,12 +175,12 @@ func (x *Index) Versions(folder tree.Path, entries []tree.Entry) Versions {
 	defer x.mu.Unlock()
 	x.view(func(tx *bbolt.Tx) { readVersions(tx, folder, entries, known) })
 	for i, e := range entries {
-		if len(x.noted.files)+len(x.leaving.files) == 0 {
+		if x.noted.size()+x.leaving.size() == 0 {
 			break
 		}
 		for _, n := range []*notes{&x.leaving, &x.noted} {
-			if f, ok := n.files[folder.Join(e.Name)]; ok {
-				known[i] = versionOf(f.Size, f.ModTime)
+			if f, ok := n.at[folder.Join(e.Name)]; ok {
+				known[i] = versionOf(n.files[f].Size, n.files[f].ModTime)
 			}
 		}
 	}
@@ -192,12 +199,8 @@ func (x *Index) Note(f File) {
 		return
 	}
 	x.mu.Lock()
-	x.noted.files[f.Path] = f
-	for _, c := range f.Chunks {
-		x.noted.chunks[c.Name] = Place{f.Path, c.Offset}
-	}
-	x.noted.size += len(f.Chunks) + 1
-	full := x.noted.size >= maxPending
+	x.noted.add(f)
+	full := x.noted.size() >= maxPending
 	x.mu.Unlock()
 	if full {
 		// What cannot be kept is sent once more some day.
@@ -207,7 +210,7 @@ func (x *Index) Note(f File) {
 
 // Rename follows what was at from, and all below it, to another path.
 func (x *Index) Rename(from, to tree.Path) {
-	if x == nil || x.Flush() != nil {
+	if x == nil {
 		return
 	}
 	// What cannot be kept is sent once more some day.
@@ -219,36 +222,37 @@ func (x *Index) Flush() error {
 	if x == nil {
 		return nil
 	}
-	err := x.update(func(tx *bbolt.Tx) error {
-		if x.leaving.size == 0 {
-			return nil
-		}
-		return x.leaving.write(tx)
-	})
-	if err != nil {
-		return fmt.Errorf("write index: %w", err)
+	x.mu.Lock()
+	pending := x.noted.size() > 0
+	x.mu.Unlock()
+	if !pending {
+		return nil
 	}
-	return nil
+	return x.update(func(*bbolt.Tx) error { return nil })
 }
 
-// update writes. What was noted before is leaving for the file meanwhile, and
-// f may write it; after it nothing is.
+// update writes what was noted, and then has f write.
 func (x *Index) update(f func(tx *bbolt.Tx) error) error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	x.mu.Lock()
-	if x.noted.size > 0 {
-		x.leaving, x.noted = x.noted, makeNotes()
-	}
-	x.busy = true
+	x.leaving, x.noted, x.busy = x.noted, x.leaving, true
 	x.endReading()
 	x.mu.Unlock()
-	defer func() {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.leaving, x.busy = notes{}, false
-	}()
-	return x.db.Update(f)
+	err := x.db.Update(func(tx *bbolt.Tx) error {
+		if err := x.leaving.write(tx); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.leaving.reset()
+	x.busy = false
+	if err != nil {
+		return fmt.Errorf("write index: %w", err)
+	}
+	return nil
 }
 
 // view reads. A damaged index knows nothing. The caller holds mu.

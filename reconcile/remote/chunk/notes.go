@@ -2,9 +2,9 @@ package chunk
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
-	"maps"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -31,62 +31,124 @@ const (
 
 // notes are what was noted of files and is not written.
 type notes struct {
-	files  map[tree.Path]File
-	chunks map[wire.ChunkID]Place
-	size   int // how much it is to write
+	files  []File
+	at     map[tree.Path]int // where in files
+	chunks map[wire.ChunkID]spotted
+}
+
+// spotted is where a chunk was noted: in which of the files, at an offset.
+type spotted struct {
+	file   int
+	offset int64
 }
 
 func makeNotes() notes {
-	return notes{files: map[tree.Path]File{}, chunks: map[wire.ChunkID]Place{}}
+	return notes{at: map[tree.Path]int{}, chunks: map[wire.ChunkID]spotted{}}
+}
+
+// size is how much there is to write.
+func (n *notes) size() int { return len(n.files) + len(n.chunks) }
+
+// add notes a file; what was noted of an earlier version may stay.
+func (n *notes) add(f File) {
+	i, ok := n.at[f.Path]
+	if !ok {
+		i = len(n.files)
+		n.at[f.Path] = i
+		n.files = append(n.files, f)
+	}
+	n.files[i] = f
+	for _, c := range f.Chunks {
+		n.chunks[c.Name] = spotted{i, c.Offset}
+	}
+}
+
+// reset forgets everything, and keeps the room that it took.
+func (n *notes) reset() {
+	clear(n.files)
+	n.files = n.files[:0]
+	clear(n.at)
+	clear(n.chunks)
 }
 
 // write puts everything into the file, in the order of keys, so that no page
 // is turned to twice.
 func (n *notes) write(tx *bbolt.Tx) error {
-	var values []byte // that are to stay as they are until tx ends
-	value := func(parts ...[]byte) []byte {
-		begin := len(values)
-		for _, part := range parts {
-			values = append(values, part...)
-		}
-		return values[begin:]
+	var values arena
+	numbers, err := n.writeFiles(tx, &values)
+	if err != nil {
+		return err
 	}
-	files, paths := tx.Bucket(bucketFiles), tx.Bucket(bucketPaths)
-	numbers := map[tree.Path][]byte{}
-	for _, path := range slices.Sorted(maps.Keys(n.files)) {
-		f := n.files[path]
-		rest := f.only()
-		if rest == nil {
-			number, err := giveNumber(tx, path)
-			if err == nil {
-				err = paths.Put(number, []byte(path))
-			}
-			if err != nil {
-				return err
-			}
-			numbers[path], rest = number, number
-		}
-		if err := files.Put([]byte(path), value(appendVersion(nil, f.Size, f.ModTime), rest)); err != nil {
-			return err
-		}
+	names := make([]wire.ChunkID, 0, len(n.chunks))
+	for name := range n.chunks {
+		names = append(names, name)
 	}
+	slices.SortFunc(names, func(a, b wire.ChunkID) int {
+		return cmp.Compare(binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(b[:]))
+	})
 	chunks := tx.Bucket(bucketChunks)
-	names := slices.SortedFunc(maps.Keys(n.chunks), func(a, b wire.ChunkID) int { return bytes.Compare(a[:], b[:]) })
-	for _, name := range names {
-		place := n.chunks[name]
+	var offset [8]byte
+	for i := range names {
+		at := n.chunks[names[i]]
+		f := &n.files[at.file]
 		var record []byte
-		if number := numbers[place.Path]; number != nil {
-			record = value([]byte{partOf}, number, binary.BigEndian.AppendUint64(nil, uint64(place.Offset)))
-		} else if f := n.files[place.Path]; bytes.Equal(f.only(), name[:]) {
-			record = value([]byte{allOf}, []byte(place.Path))
+		if number := numbers[at.file]; number != nil {
+			binary.BigEndian.PutUint64(offset[:], uint64(at.offset))
+			record = values.hold([]byte{partOf}, number, offset[:])
+		} else if bytes.Equal(f.only(), names[i][:]) {
+			record = values.hold([]byte{allOf}, []byte(f.Path))
 		} else {
 			continue // of an earlier version
 		}
-		if err := chunks.Put(name[:], record); err != nil {
+		if err := chunks.Put(names[i][:], record); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeFiles writes the versions of the files, and returns the numbers of
+// those that have one.
+func (n *notes) writeFiles(tx *bbolt.Tx, values *arena) ([][]byte, error) {
+	files, paths := tx.Bucket(bucketFiles), tx.Bucket(bucketPaths)
+	numbers := make([][]byte, len(n.files))
+	order := make([]int, len(n.files))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(n.files[a].Path, n.files[b].Path) })
+	var version [versionSize]byte
+	for _, i := range order {
+		f := &n.files[i]
+		rest := f.only()
+		if rest == nil {
+			number, err := giveNumber(tx, f.Path)
+			if err == nil {
+				err = paths.Put(number, []byte(f.Path))
+			}
+			if err != nil {
+				return nil, err
+			}
+			numbers[i], rest = number, number
+		}
+		record := values.hold(appendVersion(version[:0], f.Size, f.ModTime), rest)
+		if err := files.Put([]byte(f.Path), record); err != nil {
+			return nil, err
+		}
+	}
+	return numbers, nil
+}
+
+// arena holds what has to stay as it is until a transaction ends.
+type arena []byte
+
+// hold returns a copy of parts, one after the other.
+func (a *arena) hold(parts ...[]byte) []byte {
+	begin := len(*a)
+	for _, part := range parts {
+		*a = append(*a, part...)
+	}
+	return (*a)[begin:len(*a):len(*a)]
 }
 
 // only returns the name of the chunk that is all of f; nil when it has more.

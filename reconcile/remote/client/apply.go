@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
 
+	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
@@ -44,8 +45,11 @@ type sending struct {
 	outcomes []tree.Outcome // what is known here; the server's are put into it
 
 	// Used by the goroutine that sends.
-	steps    []*wire.Step
-	covered  int64 // bytes of content that steps tell of
+	steps    []*step
+	told     int   // of steps, for the next message
+	covered  int64 // bytes of content that those tell of
+	cut      cutting
+	emit     func(chunk.Piece) error // of cut
 	room     room
 	queue    []offered
 	queued   int64           // bytes in queue
@@ -58,15 +62,16 @@ type sending struct {
 	// Guarded by mu.
 	mu       sync.Mutex
 	changed  *sync.Cond
-	answers  []bool // for the chunks that were offered, in their order
-	offers   int    // chunks that were offered and not answered
-	told     []tree.Outcome
-	received error // why nothing more is received; io.EOF at the end
+	answers  []bool         // for the chunks that were offered, in their order
+	offers   int            // chunks that were offered and not answered
+	became   []tree.Outcome // of the actions, as the server told it
+	received error          // why nothing more is received; io.EOF at the end
 }
 
 func (r *Replica) apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
 	s := &sending{r: r, ctx: ctx, actions: actions, outcomes: make([]tree.Outcome, len(actions))}
-	s.changed = sync.NewCond(&s.mu)
+	s.changed, s.emit = sync.NewCond(&s.mu), s.cut.take
+	s.became = make([]tree.Outcome, 0, len(actions))
 	err := ctx.Err()
 	var l *link
 	if err == nil {
@@ -117,8 +122,8 @@ func (s *sending) run(l *link) error {
 	if s.received != io.EOF {
 		return s.received
 	}
-	if len(s.told) != len(s.actions) {
-		return lies("%d outcomes of %d actions", len(s.told), len(s.actions))
+	if len(s.became) != len(s.actions) {
+		return lies("%d outcomes of %d actions", len(s.became), len(s.actions))
 	}
 	return nil
 }
@@ -135,8 +140,8 @@ func (s *sending) wake() {
 func (s *sending) settle(i int, failed error) {
 	o, a := &s.outcomes[i], &s.actions[i]
 	mine := *o
-	if i < len(s.told) {
-		*o = s.told[i]
+	if i < len(s.became) {
+		*o = s.became[i]
 	}
 	switch {
 	case mine.Err != nil && (o.Err == nil || wire.CodeOf(o.Err) == wire.CodeOf(mine.Err)):
@@ -194,10 +199,10 @@ func (s *sending) take(reply *wire.ApplyReply) error {
 		if err != nil {
 			return lies("%v", err)
 		}
-		if len(s.told) == len(s.actions) {
+		if len(s.became) == len(s.actions) {
 			return lies("more outcomes than actions")
 		}
-		s.told = append(s.told, o)
+		s.became = append(s.became, o)
 	}
 	return nil
 }

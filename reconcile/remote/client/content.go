@@ -45,26 +45,22 @@ func (s *sending) content(i int) error {
 	e := content.Entry()
 	s.outcomes[i].Entry = e
 	s.outcomes[i].Entry.Name = a.Path.Name()
-	first := &wire.Step{Index: uint32(i), Entry: wire.FromEntry(e)}
-	if _, err := wire.ToEntry(first.Entry); err != nil {
+	first := s.tell(i)
+	wire.PutEntry(&first.entry, e)
+	if _, err := wire.ToEntry(&first.entry); err != nil {
 		return s.giveUp(i, err)
 	}
-	s.steps = append(s.steps, first)
-	var broken error // of the call
-	cut := &cutting{s: s, index: i, size: e.Size}
+	first.Entry = &first.entry
+	cut := &s.cut
+	*cut = cutting{s: s, index: i, size: e.Size}
 	cut.hash.begin(e.Size)
-	err = chunk.Cut(content, e.Size, &s.room, func(p chunk.Piece) error {
-		if broken = s.ctx.Err(); broken == nil {
-			broken = cut.piece(p)
-		}
-		return broken
-	})
+	err = chunk.Cut(content, e.Size, &s.room, s.emit)
 	digest := cut.digest()
 	switch {
 	case s.ctx.Err() != nil:
 		return nil // send says so
-	case broken != nil:
-		return broken
+	case cut.broken != nil:
+		return cut.broken
 	}
 	if err == nil {
 		if err = content.Changed(); a.Unsettled && errors.Is(err, tree.ErrChanged) {
@@ -76,7 +72,8 @@ func (s *sending) content(i int) error {
 	}
 	s.outcomes[i].Digest = digest
 	last := s.step(i)
-	last.Last, last.Digest = true, digest[:]
+	last.digest = digest
+	last.Last, last.Digest = true, last.digest[:]
 	return s.offer()
 }
 
@@ -88,58 +85,53 @@ func (s *sending) giveUp(i int, cause error) error {
 	return s.offer()
 }
 
-// step returns the step that tells of the content of action i.
-func (s *sending) step(i int) *wire.Step {
-	if n := len(s.steps); n > 0 && s.steps[n-1].Index == uint32(i) && !s.steps[n-1].Last {
-		return s.steps[n-1]
-	}
-	step := &wire.Step{Index: uint32(i)}
-	s.steps = append(s.steps, step)
-	return step
-}
-
 // cutting is one content on its way.
 type cutting struct {
-	s     *sending
-	index int
-	size  int64
-	hash  hashing
-	whole tree.Digest // when the content is one chunk
-	known bool
+	s      *sending
+	index  int
+	size   int64
+	hash   hashing
+	whole  tree.Digest // when the content is one chunk
+	known  bool
+	broken error // why the call ends
 }
 
-// piece offers the next stretch.
+// take offers the next stretch.
+func (c *cutting) take(p chunk.Piece) error {
+	if c.broken = c.s.ctx.Err(); c.broken == nil {
+		c.broken = c.piece(p)
+	}
+	return c.broken
+}
+
 func (c *cutting) piece(p chunk.Piece) error {
 	s := c.s
-	m := &wire.Chunk{Length: p.Length, Hole: p.Data == nil}
+	step := s.step(c.index)
+	m, name := step.nextChunk()
+	m.Length, m.Hole, m.Digest = p.Length, p.Data == nil, nil
 	if p.Data == nil {
 		c.hash.zeros(p.Length)
 	} else {
 		o := offered{data: s.room.slice(p.Data), named: c.size >= chunk.Least}
-		if m.Digest = c.hashed(p, o.data); !o.named {
-			m.Digest = nil
+		if *name = c.hashed(p, o.data); o.named {
+			m.Digest = name[:]
 		}
 		s.queue = append(s.queue, o)
 		s.queued += p.Length
 		s.covered += p.Length
 	}
-	step := s.step(c.index)
-	step.Chunks = append(step.Chunks, m)
 	return s.offer()
 }
 
 // hashed hashes a chunk for the digest of the whole and returns its name: a
 // content of one chunk has but one hash.
-func (c *cutting) hashed(p chunk.Piece, data mem.Buffer) []byte {
-	var name wire.ChunkID
+func (c *cutting) hashed(p chunk.Piece, data mem.Buffer) wire.ChunkID {
 	if p.Length == c.size && p.Length <= tree.ContentBlock {
 		c.whole, c.known = tree.HashContent(p.Data), true
-		name = wire.ChunkIDOf(c.whole)
-	} else {
-		c.hash.write(data)
-		name = p.Name()
+		return wire.ChunkIDOf(c.whole)
 	}
-	return name[:]
+	c.hash.write(data)
+	return p.Name()
 }
 
 func (c *cutting) digest() tree.Digest {
@@ -152,36 +144,16 @@ func (c *cutting) digest() tree.Digest {
 // offer sends the steps when they are many, and what was answered meanwhile.
 func (s *sending) offer() error {
 	chunks := 0
-	if n := len(s.steps); n > 0 {
-		chunks = len(s.steps[n-1].Chunks)
+	if s.told > 0 {
+		chunks = len(s.steps[s.told-1].Chunks)
 	}
-	if s.covered < offerSize && len(s.steps) < offerChunks && chunks < offerChunks {
+	if s.covered < offerSize && s.told < offerChunks && chunks < offerChunks {
 		return nil
 	}
 	if err := s.flushSteps(); err != nil {
 		return err
 	}
 	return s.pump(window)
-}
-
-func (s *sending) flushSteps() error {
-	if len(s.steps) == 0 {
-		return nil
-	}
-	named := 0
-	for _, step := range s.steps {
-		for _, c := range step.Chunks {
-			if len(c.Digest) > 0 {
-				named++
-			}
-		}
-	}
-	s.mu.Lock()
-	s.offers += named
-	s.mu.Unlock()
-	err := s.stream.Send(&wire.ApplyRequest{Steps: s.steps})
-	s.steps, s.covered = nil, 0
-	return err
 }
 
 // pump sends what the server needs, as far as it has answered, and waits for

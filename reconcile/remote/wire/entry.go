@@ -11,15 +11,22 @@ import (
 
 // FromEntry puts e into a message.
 func FromEntry(e tree.Entry) *Entry {
-	m := &Entry{
-		Name: []byte(e.Name), Kind: uint32(e.Kind), Mode: e.Mode, Uid: e.UID, Gid: e.GID, Size: e.Size,
-		Seconds: e.ModTime.Sec, Nanoseconds: uint32(e.ModTime.Nsec), Link: []byte(e.Link), Device: e.Device,
-		Mounted: e.Mounted, Dev: e.ID.Dev, Ino: e.ID.Ino, Links: e.Links,
-	}
+	m := &Entry{}
+	PutEntry(m, e)
+	return m
+}
+
+// PutEntry puts e into a message that may have held another one, and uses the
+// room that this had.
+func PutEntry(m *Entry, e tree.Entry) {
+	m.Name, m.Link = append(m.Name[:0], e.Name...), append(m.Link[:0], e.Link...)
+	m.Kind, m.Mode, m.Uid, m.Gid = uint32(e.Kind), e.Mode, e.UID, e.GID
+	m.Size, m.Seconds, m.Nanoseconds = e.Size, e.ModTime.Sec, uint32(e.ModTime.Nsec)
+	m.Device, m.Mounted, m.Dev, m.Ino, m.Links = e.Device, e.Mounted, e.ID.Dev, e.ID.Ino, e.Links
+	m.Xattrs = nil
 	for _, x := range e.Xattrs {
 		m.Xattrs = append(m.Xattrs, &Xattr{Name: []byte(x.Name), Value: []byte(x.Value)})
 	}
-	return m
 }
 
 // ToEntry reads an entry that has to make sense.

@@ -1,0 +1,72 @@
+package client
+
+import (
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// step is a step with room for what most of them hold. Those of a message are
+// used for the next one.
+type step struct {
+	wire.Step
+	entry  wire.Entry
+	chunk  wire.Chunk // the first one
+	only   [1]*wire.Chunk
+	name   wire.ChunkID
+	digest tree.Digest
+}
+
+// tell returns another step, about the content of action i.
+func (s *sending) tell(i int) *step {
+	if s.told == len(s.steps) {
+		s.steps = append(s.steps, &step{})
+	}
+	next := s.steps[s.told]
+	s.told++
+	next.Index, next.Last, next.Chunks = uint32(i), false, next.only[:0]
+	next.Entry, next.Digest, next.Error = nil, nil, nil
+	return next
+}
+
+// step returns the step that tells of the content of action i.
+func (s *sending) step(i int) *step {
+	if s.told > 0 {
+		if last := s.steps[s.told-1]; last.Index == uint32(i) && !last.Last {
+			return last
+		}
+	}
+	return s.tell(i)
+}
+
+// nextChunk adds a chunk, and returns it with room for its name.
+func (t *step) nextChunk() (*wire.Chunk, *wire.ChunkID) {
+	m, name := &t.chunk, &t.name
+	if len(t.Chunks) > 0 {
+		m, name = &wire.Chunk{}, &wire.ChunkID{}
+	}
+	t.Chunks = append(t.Chunks, m)
+	return m, name
+}
+
+// flushSteps sends the steps that are told.
+func (s *sending) flushSteps() error {
+	if s.told == 0 {
+		return nil
+	}
+	named := 0
+	request := &wire.ApplyRequest{Steps: make([]*wire.Step, s.told)}
+	for i, step := range s.steps[:s.told] {
+		request.Steps[i] = &step.Step
+		for _, c := range step.Chunks {
+			if len(c.Digest) > 0 {
+				named++
+			}
+		}
+	}
+	s.mu.Lock()
+	s.offers += named
+	s.mu.Unlock()
+	err := s.stream.Send(request)
+	s.told, s.covered = 0, 0
+	return err
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,14 +146,17 @@ func (b *batch) readActions(stream applyStream) error {
 		if len(r.Steps) > 0 || len(r.Data) > 0 {
 			return invalid("content before the actions")
 		}
-		for _, m := range r.Actions {
+		b.actions, b.contents = slices.Grow(b.actions, len(r.Actions)), slices.Grow(b.contents, len(r.Actions))
+		room := make([]arriving, len(r.Actions))
+		for i, m := range r.Actions {
 			a, content, err := wire.ToAction(m)
 			if err != nil {
 				return invalid("action: %v", err)
 			}
 			var c *arriving
 			if content {
-				c = &arriving{b: b, index: len(b.actions)}
+				c = &room[i]
+				c.b, c.index, c.segments = b, len(b.actions), c.only[:0]
 				a.Open = c.open
 			}
 			b.actions = append(b.actions, a)

@@ -56,9 +56,10 @@ type arriving struct {
 
 	// Guarded by b.mu.
 	segments []segment
-	known    int64 // how far the segments reach
-	begun    bool  // the client has begun with it
-	complete bool  // the last step came
+	only     [1]segment // room for those of a small content
+	known    int64      // how far the segments reach
+	begun    bool       // the client has begun with it
+	complete bool       // the last step came
 	closed   bool
 	digest   tree.Digest
 	err      error
@@ -70,8 +71,8 @@ type arriving struct {
 	// Used by the goroutine that reads: the digest of what was read so far.
 	hash    tree.ContentHash
 	hashed  int64
-	whole   *tree.Digest // when it was read at once
-	noted   int          // so many segments are in the index by where they are written
+	whole   tree.Digest // when it was read at once; the zero Digest before
+	noted   int         // so many segments are in the index by where they are written
 	notedTo int64
 }
 
@@ -192,10 +193,9 @@ func (c *arriving) drop(s *segment) {
 func (c *arriving) account(part []byte, at int64) {
 	if at == 0 {
 		c.hash.Reset()
-		c.hashed, c.whole = 0, nil
+		c.hashed, c.whole = 0, tree.Digest{}
 		if n := int64(len(part)); n == c.entry.Size && n <= tree.ContentBlock {
-			d := tree.HashContent(part)
-			c.hashed, c.whole = n, &d
+			c.hashed, c.whole = n, tree.HashContent(part)
 			return
 		}
 	}
@@ -274,8 +274,8 @@ func (c *arriving) Changed() error {
 
 // sum may be asked for more than once, and reading may go on after it.
 func (c *arriving) sum() tree.Digest {
-	if c.whole != nil {
-		return *c.whole
+	if !c.whole.IsZero() {
+		return c.whole
 	}
 	d := c.hash.Sum()
 	c.hash.Reset()
@@ -285,7 +285,7 @@ func (c *arriving) sum() tree.Digest {
 
 func (c *arriving) rehash() error {
 	c.hash.Reset()
-	c.hashed, c.whole = 0, nil
+	c.hashed, c.whole = 0, tree.Digest{}
 	buf := make([]byte, min(c.entry.Size, tree.ContentBlock))
 	for at := int64(0); at < c.entry.Size; {
 		n := min(int64(len(buf)), c.entry.Size-at)

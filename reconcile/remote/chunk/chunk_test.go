@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"lockstep/reconcile/remote/wire"
@@ -155,6 +156,7 @@ func TestIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("opened again", 0, Place{"b/x", 0}, true)
+	checkWhole(t, x)
 	x.Close()
 	// Damage of any kind makes an empty one, or is no worse than one.
 	for _, damage := range []func() error{
@@ -177,6 +179,79 @@ func TestIndex(t *testing.T) {
 	var none *Index
 	if _, ok := none.Find(name(0)); ok || none.Flush() != nil || none.Close() != nil || !none.Versions("a", names).Knows(0, entry) {
 		t.Error("no index is not an empty one")
+	}
+}
+
+// checkWhole: a file of one chunk is followed like any other, and its chunk
+// belongs to whoever had it last.
+func checkWhole(t *testing.T, x *Index) {
+	t.Helper()
+	name := wire.ChunkIDOf(tree.HashContent([]byte("whole")))
+	note := func(path tree.Path, names ...wire.ChunkID) {
+		f := File{Path: path, Size: 7, ModTime: tree.Time{Sec: 1, Nsec: 2}}
+		for i, n := range names {
+			f.Chunks = append(f.Chunks, Chunk{n, int64(i)})
+		}
+		x.Note(f)
+	}
+	check := func(when string, want tree.Path) {
+		t.Helper()
+		if got, ok := x.Find(name); ok != (want != "") || got.Path != want {
+			t.Errorf("%s: %+v, %v", when, got, ok)
+		}
+	}
+	note("w/a", name)
+	x.Rename("w", "v")
+	check("renamed before it was written", "v/a")
+	note("v/b", name)
+	x.Rename("v/a", "v/c")
+	check("the other one renamed", "v/b")
+	x.Rename("v/b", "v/d")
+	check("renamed", "v/d")
+	versions := x.Versions("v", []tree.Entry{{Name: "d"}})
+	if !versions.Knows(0, tree.Entry{Size: 7, ModTime: tree.Time{Sec: 1, Nsec: 2}}) || versions.Knows(0, tree.Entry{Size: 7}) {
+		t.Error("the version is wrong")
+	}
+	note("v/e", name)
+	note("v/e", wire.ChunkID{1}) // another version, before the first is written
+	if err := x.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	check("gone with its version", "v/d")
+	note("v/d", name, wire.ChunkID{2})
+	if err := x.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	check("of several chunks", "v/d")
+	x.Rename("v/d", "v/f")
+	check("of several chunks, renamed", "v/f")
+}
+
+// TestIndexAtOnce: what is noted is found at any moment, whoever writes.
+func TestIndexAtOnce(t *testing.T) {
+	x, err := OpenIndex(filepath.Join(t.TempDir(), "index"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range 200 {
+				path := tree.Path(fmt.Sprint(worker, "/", i))
+				name := wire.ChunkIDOf(tree.HashContent([]byte(path)))
+				x.Note(File{Path: path, Size: 1, Chunks: []Chunk{{Name: name}}})
+				if i%20 == worker {
+					x.Flush()
+				}
+				if got, ok := x.Find(name); !ok || got.Path != path {
+					t.Errorf("%q: %+v, %v", path, got, ok)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := x.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

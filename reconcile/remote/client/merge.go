@@ -11,6 +11,9 @@ import (
 func (c *comparison) merge(have []theirs) error {
 	entries := c.s.Entries
 	c.spell(have)
+	if len(have) == 0 { // all of them differ
+		c.out.Drift = make([]tree.Drift, 0, len(entries))
+	}
 	for i := 0; i < len(entries) || len(have) > 0; {
 		if err := c.ctx.Err(); err != nil {
 			return err

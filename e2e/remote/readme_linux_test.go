@@ -2,11 +2,14 @@ package remote_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lockstep/e2e/rig"
 )
 
 // block returns the first block of code of the README in that language.
@@ -66,8 +69,14 @@ func TestServersOfREADME(t *testing.T) {
 			}
 			serving := server.start("serve", nil, arguments...)
 			awaitClass(t, serving, "serving")
-			if !strings.Contains(serving.Output(), server.id()) {
-				t.Errorf("the ID is not told: %s", serving.Output())
+			err := rig.Await(rig.Patience, func() error { // the console may come after the log
+				if said := serving.Output(); !strings.Contains(said, server.id()) {
+					return fmt.Errorf("the ID is not told: %s", said)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
 			}
 			if code, said := client.once(nil, source, "lockstep://"+server.id()+"@"+address); code != 0 {
 				t.Fatalf("exit %d: %s", code, said)

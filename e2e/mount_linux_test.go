@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 
+	"lockstep/e2e/rig"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +19,12 @@ var mountCommands = map[string]command{
 	"mount-image":   {"FOLDER PROGRAM...", mountImage},
 	"mount-fuse":    {"FOLDER KIND", mountFuse},
 	"mount-overlay": {"FOLDER LOWER UPPER WORK", mountOverlay},
-	"umount":        {"FOLDER", func(s *scene, arguments []string) error { return unix.Unmount(s.MkAbs(arguments[0]), 0) }},
+	"umount":        {"FOLDER", unmount},
+}
+
+// unmount may be told for a moment that the mount is in use.
+func unmount(s *scene, arguments []string) error {
+	return rig.Await(rig.Patience, func() error { return unix.Unmount(s.MkAbs(arguments[0]), 0) })
 }
 
 func mountMemory(s *scene, arguments []string) error {

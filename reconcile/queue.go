@@ -134,10 +134,12 @@ func (q *queue) wakeAll() {
 }
 
 func (q *queue) takeReady(limit int) []*item {
-	share := min(limit, max(leastBatch, (len(q.sooner)+len(q.ready))/q.workers))
 	var batch []*item
-	q.sooner, batch = q.takeFrom(q.sooner, share, nil)
-	q.ready, batch = q.takeFrom(q.ready, share, batch)
+	for again := true; again && len(batch) == 0; again = q.letBig() {
+		share := min(limit, max(leastBatch, (len(q.sooner)+len(q.ready))/q.workers))
+		q.sooner, batch = q.takeFrom(q.sooner, share, nil)
+		q.ready, batch = q.takeFrom(q.ready, share, batch)
+	}
 	if len(q.sooner)+len(q.ready) > 0 {
 		q.changed.Signal()
 	}

@@ -61,10 +61,7 @@ func (q *queue) finish(it *item) {
 	q.running--
 	if it.big {
 		q.bigRunning--
-		if len(q.bigWaiting) > 0 {
-			q.makeReady(q.bigWaiting[0])
-			q.bigWaiting = q.bigWaiting[1:]
-		}
+		q.letBig()
 	}
 	q.unpark(it.path)
 	for p := it.path; p != tree.Root; {
@@ -74,6 +71,18 @@ func (q *queue) finish(it *item) {
 			q.unpark(p)
 		}
 	}
+}
+
+// letBig has the next big path try for a place among the big ones, if there is
+// one: for that of a path that ended, and for that of one that was let but had
+// to be parked, whose end may depend on another that waits.
+func (q *queue) letBig() bool {
+	if q.bigRunning >= q.bigLimit || len(q.bigWaiting) == 0 {
+		return false
+	}
+	q.makeReady(q.bigWaiting[0])
+	q.bigWaiting = q.bigWaiting[1:]
+	return true
 }
 
 func (q *queue) unpark(path tree.Path) {

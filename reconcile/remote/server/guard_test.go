@@ -66,7 +66,7 @@ func TestGuardHolds(t *testing.T) {
 			t.Errorf("%d were removed, want 3", n)
 		}
 		for range 5 {
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // on the fake clock
 			if n := ask(); n != 0 {
 				t.Errorf("%d were removed by asking again", n)
 			}

@@ -37,7 +37,7 @@ func renameFolder(ctx context.Context, l *lab) ([]line, error) {
 	}
 	defer s.stop()
 	times := series{name: "lockstep"}
-	const rest = 2 * time.Second // what is measured is a rename, not a series of them: what came along is looked at until then
+	const rest = 200 * time.Millisecond // what is measured is a rename, not a series of them
 	for round := range l.rounds + 1 {
 		time.Sleep(rest)
 		from, to := names[round%2], names[(round+1)%2]

@@ -31,25 +31,6 @@ type handle struct {
 
 func (h *handle) close() { h.file.Close() }
 
-// listChunk is how many entries of a folder are in memory at a time.
-const listChunk = 256
-
-// list calls each for every entry. After an error some entries may be missing.
-func (h *handle) list(each func(name string, folder bool)) error {
-	for {
-		entries, err := h.file.ReadDir(listChunk)
-		for _, e := range entries {
-			each(e.Name(), e.IsDir())
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
 // rewind makes list begin anew.
 func (h *handle) rewind() error {
 	_, err := h.file.Seek(0, io.SeekStart)
@@ -59,12 +40,14 @@ func (h *handle) rewind() error {
 // errNoFolder says that there is something at the path, but no folder.
 var errNoFolder = errors.New("not a folder")
 
-// The bodies of these are in place_unix.go and place_windows.go:
+// The bodies of these are in place_unix.go, place_windows.go and list_*.go:
 //
 //	openPlace(root) (*place, error)         a handle of the root, for a short time: it keeps a mount busy
 //	(*place).stat(path) (attr, error)       look at one entry, following no symlink at the end of path
 //	(*place).open(path) (*handle, error)    open a folder for reading, following no symlink anywhere
 //	(*handle).stat(name) (attr, error)      look at one entry of it
+//	(*handle).list(buffer, each) error      call each for every entry; the name is for the call only, and buffer
+//	                                        has listBytes. After an error some entries may be missing
 //	(*handle).remote() string               the name of its file system if that sends no events, else ""
 //	readRoot(root) (rootID, attr, error)    identify the root; errNoFolder
 //	gone(err) bool                          there is no such entry, for certain

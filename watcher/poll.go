@@ -124,9 +124,9 @@ func (r *run) look(p *place, f *folder) {
 // snapshot lists f and looks at each entry. It returns nil if that is not complete.
 func (r *run) snapshot(f *folder, h *handle) []entry {
 	entries := []entry{}
-	err := h.list(func(name string, isFolder bool) {
-		if r.include(join(f.path, name), isFolder) {
-			entries = append(entries, entry{name: name})
+	err := h.list(r.listing, func(name []byte, isFolder bool) {
+		if path := join(f.path, string(name)); r.include(path, isFolder) {
+			entries = append(entries, entry{name: base(path)})
 		}
 	})
 	if err != nil {

@@ -47,6 +47,8 @@ type run struct {
 	dirty  *debouncer
 	found  []string // dirty paths from polling, reported at the end of the turn
 
+	listing []byte // where the system puts a part of a folder
+
 	// The walk over everything: at the start, after an overflow, after the root returned.
 	ready     bool
 	walking   bool
@@ -92,6 +94,7 @@ func newRun(w *Watcher, s Sink) *run {
 		mayWatch: true,
 		told:     make(map[Class]bool),
 		seed:     maphash.MakeSeed(),
+		listing:  make([]byte, listBytes),
 	}
 	r.round.period = w.options.Poll
 	return r

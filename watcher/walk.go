@@ -347,8 +347,11 @@ func (r *run) list(f *folder, h *handle, it item) {
 		return
 	}
 	var below []string
-	err := h.list(func(name string, isFolder bool) {
-		path := join(f.path, name)
+	err := h.list(r.listing, func(name []byte, isFolder bool) {
+		if it.pass && !isFolder {
+			return
+		}
+		path := join(f.path, string(name))
 		if !r.include(path, isFolder) {
 			return
 		}
@@ -357,7 +360,7 @@ func (r *run) list(f *folder, h *handle, it item) {
 		}
 		if isFolder {
 			r.push(item{path: path, pass: it.pass, by: it.by})
-			below = append(below, name)
+			below = append(below, base(path))
 		}
 	})
 	if err != nil {
@@ -391,7 +394,7 @@ func (r *run) countFiles(h *handle) int32 {
 		return 0
 	}
 	n := 0
-	if h.list(func(string, bool) { n++ }) != nil || h.rewind() != nil {
+	if h.list(r.listing, func([]byte, bool) { n++ }) != nil || h.rewind() != nil {
 		return clampFiles(fileBudget())
 	}
 	return clampFiles(n * costPerEntry)

@@ -263,6 +263,7 @@ func (p *pass) next() (visitFolder, bool) {
 	}
 	last := len(p.pending) - 1
 	v := p.pending[last]
+	p.pending[last] = visitFolder{} // else the node stays as long as the pass
 	p.pending = p.pending[:last]
 	p.active++
 	return v, true

@@ -63,7 +63,12 @@ func (n *node) sum() tree.Digest {
 	if n.self.IsZero() {
 		return tree.Digest{}
 	}
+	nameBytes := 0
+	for _, name := range n.names {
+		nameBytes += len(name)
+	}
 	h := tree.NewFolderHash(n.self)
+	h.Grow(len(n.names), nameBytes)
 	for i, name := range n.names {
 		if !n.gone[i] {
 			h.Add(name, n.leaves[i])

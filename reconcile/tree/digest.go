@@ -3,6 +3,7 @@ package tree
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 
 	"github.com/zeebo/blake3"
 )
@@ -64,6 +65,11 @@ type FolderHash struct{ buf []byte }
 // NewFolderHash begins with the folder's own [Traits.LeafDigest].
 func NewFolderHash(self Digest) *FolderHash {
 	return &FolderHash{append([]byte{folderMark}, self[:]...)}
+}
+
+// Grow makes room for so many further entries with names of so many bytes together.
+func (h *FolderHash) Grow(entries, nameBytes int) {
+	h.buf = slices.Grow(h.buf, entries*(binary.MaxVarintLen16+len(Digest{}))+nameBytes)
 }
 
 // Add takes the next entry; names must come in ascending order of bytes.

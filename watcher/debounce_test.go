@@ -28,6 +28,7 @@ type delivery struct {
 func play(t *testing.T, root string, o Options, events []delivery) (got []delivery) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s, h := New(root, o), newRecorder(), newHollow()
+		w.heed = deaf
 		w.open = func() (backend, error) { return h, nil }
 		var start time.Time
 		s.onDirty = func(paths []string) {
@@ -148,6 +149,7 @@ func TestOverflowStormIsRateLimited(t *testing.T) {
 	root := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		w, s, h := New(root, Defaults()), newRecorder(), newHollow()
+		w.heed = deaf
 		w.open = func() (backend, error) { return h, nil }
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
@@ -177,6 +179,7 @@ func TestInstanceLimitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := Defaults()
 		w, s, h := New(root, o), newRecorder(), newHollow()
+		w.heed = deaf
 		var full atomic.Bool
 		full.Store(true)
 		w.open = func() (backend, error) {
@@ -220,7 +223,7 @@ func TestCrowdedFolderIsTriedAgain(t *testing.T) {
 	grow(t, root, "a/f")
 	synctest.Test(t, func(t *testing.T) {
 		w, s := New(root, Options{}), newRecorder()
-		w.open = func() (backend, error) { return newHollow(), nil }
+		w.open, w.heed = func() (backend, error) { return newHollow(), nil }, deaf
 		r := newRun(w, s)
 		defer r.closeBackend()
 		defer r.table.close()

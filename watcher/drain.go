@@ -98,9 +98,12 @@ func (d *drain) fail(err error) {
 	d.tell()
 }
 
-func (d *drain) tell() {
+func (d *drain) tell() { tell(d.wake) }
+
+// tell wakes who waits, without waiting.
+func tell(wake chan<- struct{}) {
 	select {
-	case d.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }

@@ -3,15 +3,21 @@ package watcher
 import (
 	"errors"
 	"io/fs"
+	"time"
 )
 
-// checkRoot compares the folder at the root with the one that is watched. Nothing else shows that the root, or a folder
-// above it, was moved away, unmounted or mounted over.
+// checkRoot compares the folder at the root with the one that is watched. No event at the root shows that a folder above
+// it was moved away, or that it was unmounted or mounted over. The order is: heed the surroundings, then look.
 func (r *run) checkRoot() {
-	now := r.now()
-	r.nextRoot = now + r.w.rootEvery
+	r.checked = r.now()
+	r.nextRoot = r.checked + rarely
+	r.astir.Store(false)
+	if r.lost || r.around != nil && r.around.stale() {
+		r.heed()
+	}
 	id, a, err := readRoot(r.w.root)
 	if err != nil && crowded(err) {
+		r.nextRoot = r.checked + r.w.rootEvery
 		return
 	}
 	if err != nil {
@@ -37,6 +43,35 @@ func (r *run) checkRoot() {
 		}
 	}
 	r.checkMounts()
+}
+
+// rootDue returns when the root is to be looked at again: soon, unless whatever may happen to it is heard.
+func (r *run) rootDue() time.Duration {
+	root := r.tree.byPath[""]
+	if r.around == nil || r.astir.Load() || r.lost || root == nil || root.care != watched {
+		return min(r.nextRoot, r.checked+r.w.rootEvery)
+	}
+	return r.nextRoot
+}
+
+// heed begins anew to hear of what happens around the root.
+func (r *run) heed() {
+	r.ignore()
+	around, err := r.w.heed(r.w.root, func() {
+		r.astir.Store(true)
+		tell(r.wake)
+	})
+	if err == nil {
+		r.around = around
+	}
+}
+
+// ignore ends heed.
+func (r *run) ignore() {
+	if r.around != nil {
+		r.around.close()
+		r.around = nil
+	}
 }
 
 // lose lets go of the whole tree and tells it once.
@@ -78,6 +113,8 @@ func (r *run) checkMounts() {
 	for _, f := range suspects {
 		p := r.here()
 		if p == nil {
+			r.table.close() // which makes it changed at the next look
+			r.nextRoot = min(r.nextRoot, r.checked+r.w.rootEvery)
 			return
 		}
 		if r.tree.byPath[f.path] != f {

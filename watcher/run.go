@@ -5,11 +5,13 @@ import (
 	"hash/maphash"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	tryEvery   = 10 * time.Second     // how soon watches that became free are used
+	rarely     = 30 * time.Second     // how soon the root is looked at though nothing was heard
 	laterEvery = time.Second          // pause before something that failed for want of handles is tried again
 	stormPause = time.Second          // least time between the end of a re-walk and the next
 	sliceTime  = 5 * time.Millisecond // the longest that events wait for walking and polling
@@ -35,7 +37,10 @@ type run struct {
 	lost     bool // there is no folder at the root; nothing is known, watched or reported
 	lostTold bool
 	replaced bool // an event said that the root went away
-	nextRoot time.Duration
+	checked  time.Duration
+	nextRoot time.Duration // at the latest: see rootDue
+	around   *surroundings // nil where they are not heard
+	astir    atomic.Bool   // something was heard since they were heeded
 	table    mountTable
 
 	// What is known, and what is to be done.
@@ -106,6 +111,7 @@ func (r *run) now() time.Duration { return time.Since(r.start) }
 func (r *run) loop(ctx context.Context) {
 	defer r.leave()
 	defer r.table.close()
+	defer r.ignore()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -126,7 +132,7 @@ func (r *run) loop(ctx context.Context) {
 
 func (r *run) turn() {
 	r.receive()
-	if r.replaced || r.now() >= r.nextRoot {
+	if r.replaced || r.now() >= r.rootDue() {
 		r.checkRoot()
 	}
 	if !r.lost {
@@ -144,7 +150,7 @@ func (r *run) turn() {
 // rest returns how long there is nothing to do; 0 if there is something now.
 func (r *run) rest() time.Duration {
 	now := r.now()
-	until := r.nextRoot
+	until := r.rootDue()
 	earlier := func(t time.Duration) { until = min(until, t) }
 	if !r.lost && now < r.stalled {
 		earlier(r.stalled)
@@ -247,6 +253,7 @@ func (r *run) here() *place {
 		r.nextRoot = r.now()
 	default:
 		r.stalled = r.now() + laterEvery
+		r.nextRoot = min(r.nextRoot, r.checked+r.w.rootEvery)
 	}
 	return r.place
 }

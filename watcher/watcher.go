@@ -142,7 +142,9 @@ type Watcher struct {
 	options Options
 	open    func() (backend, error)
 	remote  func(*handle) string // the file system of a folder, if it sends no events
-	// rootEvery is how soon it is noticed that the root, or a mount below it, vanished without an event.
+	heed    func(root string, tell func()) (*surroundings, error)
+	// rootEvery is how soon it is noticed that the root, or a mount below it, vanished where nobody tells, and how often
+	// it is looked at where heed tells all the time.
 	rootEvery time.Duration
 
 	// Written by the goroutine of Run, read by anyone.
@@ -157,7 +159,10 @@ func New(root string, o Options) *Watcher {
 	if o.Poll <= 0 {
 		o.Poll = DefaultPoll
 	}
-	return &Watcher{root: filepath.Clean(root), options: o, open: openBackend, remote: (*handle).remote, rootEvery: time.Second}
+	return &Watcher{
+		root: filepath.Clean(root), options: o,
+		open: openBackend, remote: (*handle).remote, heed: heed, rootEvery: time.Second,
+	}
 }
 
 // Coverage returns the present figures. Safe for concurrent use.

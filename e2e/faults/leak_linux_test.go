@@ -1,7 +1,6 @@
 package faults_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -127,7 +126,7 @@ func possessionsOf(process int) (have possessions, err error) {
 		if err != nil {
 			continue // closed meanwhile
 		}
-		have.watches += bytes.Count(text, []byte("inotify wd:"))
+		have.watches += rig.Watches(text)
 	}
 	if have.watches == 0 {
 		err = errors.New("nothing is watched")

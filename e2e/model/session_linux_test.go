@@ -159,7 +159,7 @@ func (s *session) lean(folders int) error {
 		for _, path := range open {
 			// What was closed meanwhile holds no watches.
 			text, _ := os.ReadFile(path)
-			watches += strings.Count(string(text), "inotify wd:")
+			watches += rig.Watches(text)
 		}
 		if watches != folders || len(open) > mostOpen {
 			return fmt.Errorf("%d watches for %d folders, %d descriptors", watches, folders, len(open))

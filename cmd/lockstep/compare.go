@@ -66,7 +66,7 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 		return err
 	}
 	defer replica.Close()
-	release := replica.keep(ctx, func() {})
+	release := replica.keep(ctx, absence{begins: func() {}, ends: func() {}})
 	defer release()
 
 	found := &findings{out: bufio.NewWriter(stdout)}

@@ -84,12 +84,12 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 	if replica.created {
 		out.log.Acted(logging.Acted{Action: "create", Path: "", Kind: "folder", Cause: logging.CausePass})
 	}
-	told := &observer{log: out.log, began: time.Now()}
+	told := &observer{log: out.log, began: time.Now(), stir: make(stir, 1)}
 	m := reconcile.New(source, replica, reconcile.Options{
 		Interval: s.interval, Workers: s.workers, Method: s.method, Patience: patience(s.debounce),
 		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: out.terminal, Observer: told,
 	})
-	release := replica.keep(ctx, func() { m.RequestPass(reconcile.OnReturn) })
+	release := replica.keep(ctx, absence{begins: told.stir.happened, ends: func() { m.RequestPass(reconcile.OnReturn) }})
 	defer release()
 	if s.once {
 		return mirrorOnce(ctx, m, told, out)
@@ -115,7 +115,7 @@ func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, out su
 	ending, end := context.WithCancel(ctx)
 	var line sync.WaitGroup
 	if out.terminal {
-		line.Go(func() { keepLine(ending, m, stateOf, out.live) })
+		line.Go(func() { (&lineKeeper{m.Status, stateOf, told.stir, out.live}).run(ending) })
 	}
 	report, err := m.Once(ctx)
 	end()
@@ -160,13 +160,13 @@ func mirrorOn(ctx context.Context, m *reconcile.Mirror, told *observer, f follow
 	ready := make(chan struct{})
 	var rooms sync.WaitGroup
 	rooms.Go(func() {
-		if err := w.Run(ctx, &sink{mirror: m, log: f.out.log, ready: ready}); err != nil {
+		if err := w.Run(ctx, &sink{mirror: m, log: f.out.log, stir: told.stir, ready: ready}); err != nil {
 			end(err)
 		}
 	})
 	if f.out.terminal {
 		state := func(status reconcile.Status) logging.State { return f.stateOf(status, w) }
-		rooms.Go(func() { keepLine(ctx, m, state, f.out.live) })
+		rooms.Go(func() { (&lineKeeper{m.Status, state, told.stir, f.out.live}).run(ctx) })
 	}
 	rooms.Go(func() {
 		for {
@@ -202,50 +202,6 @@ func failed(err error) error {
 		return &ending{code: exitFailed, what: err.Error(), hint: "take the replica out of the source"}
 	}
 	return &ending{code: exitFailed, what: err.Error()}
-}
-
-// How often the live line is brought up to date.
-const (
-	lineWhilePassing = 200 * time.Millisecond
-	lineAtRest       = time.Second
-)
-
-// keepLine feeds the live line until ctx ends; state says what it shows at
-// rest.
-func keepLine(ctx context.Context, m *reconcile.Mirror, state func(reconcile.Status) logging.State, live *logging.Live) {
-	tick := time.NewTicker(lineWhilePassing)
-	defer tick.Stop()
-	passing := false
-	for {
-		status := m.Status()
-		if status.Passing {
-			live.Progress(logging.Progress{
-				Label: "pass", Files: status.Files, TotalFiles: status.TotalFiles,
-				Bytes: status.Bytes, TotalBytes: status.TotalBytes,
-			})
-		} else {
-			if passing {
-				live.EndProgress()
-			}
-			live.State(state(status))
-		}
-		if passing != status.Passing {
-			passing = status.Passing
-			if passing {
-				tick.Reset(lineWhilePassing)
-			} else {
-				tick.Reset(lineAtRest)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			if passing {
-				live.EndProgress()
-			}
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 func stateOf(status reconcile.Status) logging.State {

@@ -16,11 +16,13 @@ import (
 type observer struct {
 	log   *logging.Log
 	began time.Time
+	stir  stir
 
 	passes, actions, bytes atomic.Int64
 }
 
 func (o *observer) Acted(actions []reconcile.Acted) {
+	defer o.stir.happened()
 	told := make([]logging.Acted, 0, len(actions))
 	for i := range actions {
 		a := &actions[i]
@@ -58,7 +60,10 @@ func kindWord(k tree.Kind) string {
 	return k.String()
 }
 
-func (o *observer) PassStarted(cause reconcile.PassCause) { o.log.PassStarted(string(cause)) }
+func (o *observer) PassStarted(cause reconcile.PassCause) {
+	o.log.PassStarted(string(cause))
+	o.stir.happened()
+}
 
 func (o *observer) PassDone(r reconcile.Report) {
 	o.passes.Add(1)
@@ -71,21 +76,30 @@ func (o *observer) PassDone(r reconcile.Report) {
 		done.Digest = r.Digest.String()
 	}
 	o.log.PassDone(done)
+	o.stir.happened()
 	debug.FreeOSMemory() // what a pass needed is not needed until the next one
 }
 
 func (o *observer) Held(h reconcile.Hold) {
 	o.log.Held(logging.Held{Reason: string(h.Reason), Count: int64(h.Count), Remedy: h.Remedy})
+	o.stir.happened()
 }
 
-func (o *observer) Released(h reconcile.Hold) { o.log.Released(string(h.Reason)) }
+func (o *observer) Released(h reconcile.Hold) {
+	o.log.Released(string(h.Reason))
+	o.stir.happened()
+}
 
 func (o *observer) Problem(p reconcile.Problem) {
 	// The engine tells of each trouble once, whichever attempt it was.
 	o.log.Problem(logging.Problem{Path: string(p.Path), Verb: "mirror", Err: p.Err, Attempt: 1})
+	o.stir.happened()
 }
 
-func (o *observer) Solved(path tree.Path) { o.log.Solved(string(path)) }
+func (o *observer) Solved(path tree.Path) {
+	o.log.Solved(string(path))
+	o.stir.happened()
+}
 
 func (o *observer) Lost(class tree.Attributes, path tree.Path) {
 	o.log.Unheld(logging.Unheld{
@@ -106,6 +120,7 @@ func (o *observer) stopped(m *reconcile.Mirror) {
 type sink struct {
 	mirror *reconcile.Mirror
 	log    *logging.Log
+	stir   stir
 	ready  chan<- struct{} // closed when the watches stand
 }
 
@@ -115,6 +130,7 @@ func (s *sink) Dirty(paths []string, by watcher.Origin) {
 		cause = reconcile.ByPoll
 	}
 	s.mirror.Dirty(paths, cause)
+	s.stir.happened()
 }
 
 func (s *sink) Ready(c watcher.Coverage) {
@@ -122,6 +138,7 @@ func (s *sink) Ready(c watcher.Coverage) {
 		Folders: int64(c.Watched + c.Polled), Polled: int64(c.Polled), Elapsed: c.Elapsed,
 	})
 	close(s.ready)
+	s.stir.happened()
 }
 
 func (s *sink) Rescan(why watcher.Reason) {

@@ -179,13 +179,16 @@ func (r *replica) away() bool {
 	return r.remote != nil && errors.Is(r.remote.Check(), tree.ErrUnreachable)
 }
 
+// absence is what is called each time the server is out of reach, and each
+// time it is there again.
+type absence struct{ begins, ends func() }
+
 // keep keeps the connection, if there is one, until release is called.
-// returned is called each time the server is there again.
-func (r *replica) keep(ctx context.Context, returned func()) (release func()) {
+func (r *replica) keep(ctx context.Context, a absence) (release func()) {
 	if r.remote == nil {
 		return func() {}
 	}
-	r.line.returned.Store(&returned)
+	r.line.absence.Store(&a)
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { r.remote.Run(ctx) })
@@ -197,8 +200,8 @@ func (r *replica) keep(ctx context.Context, returned func()) (release func()) {
 
 // connection tells how the connection to a server is.
 type connection struct {
-	log      *logging.Log // nil for nobody
-	returned atomic.Pointer[func()]
+	log     *logging.Log // nil for nobody
+	absence atomic.Pointer[absence]
 }
 
 // Lost is told once.
@@ -207,6 +210,9 @@ func (c *connection) Lost(cause error) {
 		Class: "replica_lost", Text: "the replica is out of reach: " + oneLine(cause),
 		Remedy: "it is tried again by itself; what changes meanwhile is brought over then",
 	})
+	if a := c.absence.Load(); a != nil {
+		a.begins()
+	}
 }
 
 // Retrying is bookkeeping.
@@ -223,8 +229,8 @@ func (c *connection) Found(away time.Duration) {
 		Class: "replica_found", Level: logging.LevelInfo,
 		Text: fmt.Sprintf("the replica is in reach again after %v; a pass follows", away.Round(time.Millisecond)),
 	})
-	if returned := c.returned.Load(); returned != nil {
-		(*returned)()
+	if a := c.absence.Load(); a != nil {
+		a.ends()
 	}
 }
 

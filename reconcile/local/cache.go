@@ -2,11 +2,14 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -15,8 +18,20 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// The first bytes of a file of the cache. Another version is another text.
-const cacheMagic = "lockstep leaves 2\n"
+// sides is how many versions a digest of a [digestCache] is of.
+type sides int
+
+const (
+	// oneSide: the digest is that of the content of a file of this machine.
+	oneSide sides = 1
+	// bothSides: it is the leaf of two versions of a file, one of the source and one
+	// of the replica, that were found equal in content and in every attribute.
+	bothSides sides = 2
+)
+
+// cacheMagic is how a file of the cache begins. Another version is another
+// text.
+var cacheMagic = [...]string{oneSide: "lockstep contents 1\n", bothSides: "lockstep leaves 2\n"}
 
 // racy is how old the stamps of a version have to be when it is read, or
 // writes that the clock of the file system does not tell apart could follow.
@@ -24,37 +39,57 @@ const cacheMagic = "lockstep leaves 2\n"
 const racy = 2 * time.Second
 
 // digestCache keeps digests for [tree.ByCache] in a folder of its own: a file
-// for each folder of the replica that has equal files, which ends in a hash of
-// itself. A missing, damaged or foreign file is as good as an empty one, so
-// nothing is synced, nothing is locked, and a crash costs some reading. Safe
-// for concurrent use.
+// for each folder that has some, which ends in a hash of itself. A missing,
+// damaged or foreign file is as good as an empty one, so nothing is synced,
+// nothing is locked, and a crash costs some reading. Safe for concurrent use.
 type digestCache struct {
 	path string
-	of   []byte // which replica, and what it can hold: leaves depend on both
+	sides
+	of []byte // what else digests depend on
 }
 
+// openDigestCache opens the cache of leaves of a replica: they depend on what
+// it can hold.
 func openDigestCache(path string, of at.Identity, traits tree.Traits) *digestCache {
-	return &digestCache{path: path, of: fmt.Append(nil, of, traits)}
+	return &digestCache{path: path, sides: bothSides, of: fmt.Append(nil, of, traits)}
 }
 
-func (c *digestCache) close() error { return nil }
+// OpenCache returns the cache of the contents of the tree at root, kept in the
+// folder at path, outside of that tree. It is written when there is something
+// to keep; what cannot be kept is read again. Errors: as of opening root.
+func OpenCache(path, root string) (tree.Cache, error) {
+	of, _, err := identify(root)
+	if err != nil {
+		return nil, fmt.Errorf("open the cache of %q: %w", root, err)
+	}
+	return contentCache{&digestCache{path: path, sides: oneSide, of: fmt.Append(nil, of)}}, nil
+}
 
-// cachedFolder is what is known of one folder. One goroutine at a time, which
-// asks and notes in the order of the names.
+// contentCache is the cache of one tree's contents.
+type contentCache struct{ *digestCache }
+
+func (c contentCache) Folder(path tree.Path) tree.CachedFolder { return c.load(path) }
+
+// cachedFolder is what is known of one folder. One goroutine. It implements
+// [tree.CachedFolder].
 type cachedFolder struct {
-	path tree.Path
-	// known is sorted by name; next holds what is known now.
-	known, next []cachedFile
-	changed     bool
+	cache *digestCache
+	path  tree.Path
+	// known is sorted by name; met of them are as they were. noted came to it.
+	known, noted []cachedFile
+	met          int
 }
 
-// cachedFile says that two versions of a file, one on each side, were found
-// equal in content and in every attribute, and what their leaf is.
+// cachedFile is a digest of a version of a file, or of two of them.
 type cachedFile struct {
-	name            string
-	source, replica cachedVersion
-	leaf            tree.Digest
+	name     string
+	versions cachedVersions
+	digest   tree.Digest
+	met      bool // it was asked for, and is as it was
 }
+
+// cachedVersions are as many as the cache has sides.
+type cachedVersions [bothSides]cachedVersion
 
 // cachedVersion is what moves when a file or any attribute of it is changed:
 // above all the time of the last change, which nobody can set.
@@ -63,42 +98,54 @@ type cachedVersion struct {
 	modSec, modNsec, cSec, cNsec uint64
 }
 
-func versionOf(e tree.Entry) cachedVersion {
-	return cachedVersion{
-		e.ID.Dev, e.ID.Ino, uint64(e.Size),
-		uint64(e.ModTime.Sec), uint64(e.ModTime.Nsec), uint64(e.ChangeTime.Sec), uint64(e.ChangeTime.Nsec),
+func versionsOf(entries []tree.Entry) (v cachedVersions) {
+	for i := range entries {
+		e := &entries[i]
+		v[i] = cachedVersion{
+			e.ID.Dev, e.ID.Ino, uint64(e.Size),
+			uint64(e.ModTime.Sec), uint64(e.ModTime.Nsec), uint64(e.ChangeTime.Sec), uint64(e.ChangeTime.Nsec),
+		}
 	}
+	return v
 }
 
-// leaf returns the leaf of two versions of a file, if they are known.
-func (f *cachedFolder) leaf(source, replica tree.Entry) (tree.Digest, bool) {
-	for len(f.known) > 0 && f.known[0].name < source.Name {
-		f.known, f.changed = f.known[1:], true
-	}
-	if len(f.known) == 0 || f.known[0].name != source.Name {
+// digest returns the digest of those versions of a file, if it is known. The
+// name is that of the first one.
+func (f *cachedFolder) digest(versions ...tree.Entry) (tree.Digest, bool) {
+	i, known := sort.Find(len(f.known), func(i int) int { return cmp.Compare(versions[0].Name, f.known[i].name) })
+	if !known || f.known[i].versions != versionsOf(versions) {
 		return tree.Digest{}, false
 	}
-	file := f.known[0]
-	f.known = f.known[1:]
-	if file.source != versionOf(source) || file.replica != versionOf(replica) {
-		f.changed = true
-		return tree.Digest{}, false
+	file := &f.known[i]
+	if !file.met {
+		file.met = true
+		f.met++
 	}
-	f.next = append(f.next, file)
-	return file.leaf, true
+	return file.digest, true
 }
 
-// note keeps the leaf of two equal versions that were read from begun on.
-func (f *cachedFolder) note(source, replica tree.Entry, leaf tree.Digest, begun time.Time) {
+// note takes the digest of versions that were read from begun on. Where the
+// system does not tell the time of the last change, there is nothing to go by.
+func (f *cachedFolder) note(d tree.Digest, begun time.Time, versions ...tree.Entry) {
 	settled := tree.TimeOf(begun.Add(-racy))
-	for _, t := range []tree.Time{source.ModTime, source.ChangeTime, replica.ModTime, replica.ChangeTime} {
-		if t.Sec > settled.Sec || t.Sec == settled.Sec && t.Nsec >= settled.Nsec {
+	for i := range versions {
+		for _, t := range []tree.Time{versions[i].ModTime, versions[i].ChangeTime} {
+			if t.Sec > settled.Sec || t.Sec == settled.Sec && t.Nsec >= settled.Nsec {
+				return
+			}
+		}
+		if versions[i].ChangeTime == (tree.Time{}) {
 			return
 		}
 	}
-	f.next = append(f.next, cachedFile{source.Name, versionOf(source), versionOf(replica), leaf})
-	f.changed = true
+	f.noted = append(f.noted, cachedFile{name: versions[0].Name, versions: versionsOf(versions), digest: d})
 }
+
+func (f *cachedFolder) Digest(e tree.Entry) (tree.Digest, bool) { return f.digest(e) }
+
+func (f *cachedFolder) Note(e tree.Entry, d tree.Digest, begun time.Time) { f.note(d, begun, e) }
+
+func (f *cachedFolder) Keep() { f.cache.store(f) }
 
 // file returns where the cache keeps the folder at path.
 func (c *digestCache) file(path tree.Path) string {
@@ -109,32 +156,35 @@ func (c *digestCache) file(path tree.Path) string {
 
 // load returns what is known of the folder at path.
 func (c *digestCache) load(path tree.Path) *cachedFolder {
-	f := &cachedFolder{path: path}
+	f := &cachedFolder{cache: c, path: path}
 	data, err := os.ReadFile(c.file(path))
 	if err != nil {
 		return f
 	}
-	body, ok := bytes.CutPrefix(data, []byte(cacheMagic))
+	body, ok := bytes.CutPrefix(data, []byte(cacheMagic[c.sides]))
 	if !ok || len(body) < len(tree.Digest{}) {
 		return f
 	}
 	body, sum := body[:len(body)-len(tree.Digest{})], body[len(body)-len(tree.Digest{}):]
 	if want := blake3.Sum256(body); bytes.Equal(want[:], sum) {
-		f.known = decodeFiles(body)
+		f.known = c.decode(body)
 	}
 	return f
 }
 
-// fixedSize is what a file takes in the cache beside its name.
-const fixedSize = 2*7*8 + len(tree.Digest{})
+// versionSize is what a version takes in the cache.
+const versionSize = 7 * 8
 
-// decodeFiles returns the files in body as far as they make sense, in order.
-func decodeFiles(body []byte) []cachedFile {
-	files := make([]cachedFile, 0, len(body)/(fixedSize+8))
+// fixedSize is what a file takes there beside its name.
+func (s sides) fixedSize() int { return int(s)*versionSize + len(tree.Digest{}) }
+
+// decode returns the files in body as far as they make sense, in order.
+func (s sides) decode(body []byte) []cachedFile {
+	files := make([]cachedFile, 0, len(body)/(s.fixedSize()+8))
 	text := string(body) // all names share it
 	for at := 0; at < len(body); {
 		length, n := binary.Uvarint(body[at:])
-		if n <= 0 || length > tree.MaxName || len(body)-at-n < int(length)+fixedSize {
+		if n <= 0 || length > tree.MaxName || len(body)-at-n < int(length)+s.fixedSize() {
 			break
 		}
 		at += n
@@ -143,10 +193,11 @@ func decodeFiles(body []byte) []cachedFile {
 		if len(files) > 0 && files[len(files)-1].name >= file.name {
 			break
 		}
-		file.source.decode(body[at:])
-		file.replica.decode(body[at+7*8:])
-		copy(file.leaf[:], body[at+2*7*8:])
-		at += fixedSize
+		for i := range s {
+			file.versions[i].decode(body[at:])
+			at += versionSize
+		}
+		at += copy(file.digest[:], body[at:])
 		files = append(files, file)
 	}
 	return files
@@ -169,24 +220,32 @@ func (v *cachedVersion) append(to []byte) []byte {
 	return to
 }
 
-// store writes what is known of f, without the files that were not met again.
-// What cannot be written is read again next time.
-func (c *digestCache) store(f *cachedFolder) {
-	if !f.changed && len(f.known) == 0 {
-		return
-	}
-	data := make([]byte, 0, len(cacheMagic)+len(f.next)*(fixedSize+24))
-	data = append(data, cacheMagic...)
-	for i := range f.next {
-		file := &f.next[i]
+// encode is the inverse of decode.
+func (s sides) encode(files []cachedFile) []byte {
+	data := make([]byte, 0, len(files)*(s.fixedSize()+24))
+	for i := range files {
+		file := &files[i]
 		data = binary.AppendUvarint(data, uint64(len(file.name)))
 		data = append(data, file.name...)
-		data = file.source.append(data)
-		data = file.replica.append(data)
-		data = append(data, file.leaf[:]...)
+		for side := range s {
+			data = file.versions[side].append(data)
+		}
+		data = append(data, file.digest[:]...)
 	}
-	sum := blake3.Sum256(data[len(cacheMagic):])
-	data = append(data, sum[:]...)
+	return data
+}
+
+// store writes what is known of f, without the files that were not met again,
+// and ends it. What cannot be written is read again next time.
+func (c *digestCache) store(f *cachedFolder) {
+	if f.met == len(f.known) && len(f.noted) == 0 {
+		return
+	}
+	files := slices.DeleteFunc(f.known, func(file cachedFile) bool { return !file.met })
+	files = append(files, f.noted...)
+	slices.SortFunc(files, func(a, b cachedFile) int { return cmp.Compare(a.name, b.name) })
+	body := c.encode(files)
+	sum := blake3.Sum256(body)
 	target := c.file(f.path)
 	temp, err := os.CreateTemp(filepath.Dir(target), "new-")
 	if os.IsNotExist(err) && os.MkdirAll(filepath.Dir(target), 0o700) == nil {
@@ -195,7 +254,7 @@ func (c *digestCache) store(f *cachedFolder) {
 	if err != nil {
 		return
 	}
-	_, err = temp.Write(data)
+	_, err = temp.Write(slices.Concat([]byte(cacheMagic[c.sides]), body, sum[:]))
 	if closeErr := temp.Close(); err == nil {
 		err = closeErr
 	}

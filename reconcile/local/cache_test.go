@@ -2,9 +2,12 @@ package local
 
 import (
 	"context"
+	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +81,93 @@ func testCache(t *testing.T, dir string) {
 	want("cache gone", 20, 0)
 }
 
+// TestContentCache holds what is known of the files of one tree against what
+// was done to them since.
+func TestContentCache(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) { testContentCache(t, dir) })
+}
+
+func testContentCache(t *testing.T, dir string) {
+	root, path := dir+"/root", dir+"/cache/contents"
+	stamp := time.Unix(1_500_000_000, 0)
+	restored := func(name, content string) error {
+		name = filepath.Join(root, name)
+		return errors.Join(os.WriteFile(name, []byte(content), 0o644), os.Chtimes(name, stamp, stamp))
+	}
+	changes := map[string]func() error{ // by the name of the file
+		"edited, size and time restored": func() error { return restored("edited, size and time restored", "Content") },
+		"mode":                           func() error { return os.Chmod(root+"/mode", 0o600) },
+		"removed":                        func() error { return os.Remove(root + "/removed") },
+		"renamed over": func() error {
+			return errors.Join(restored("other", "Content"), os.Rename(root+"/other", root+"/renamed over"))
+		},
+		"same": func() error { return nil },
+	}
+	ok(t, os.Mkdir(root, 0o755))
+	for name := range changes {
+		ok(t, restored(name, "content"))
+	}
+	s := sourceAt(t, root)
+	digest := tree.HashContent([]byte("content"))
+	// known asks for every file, notes those that are not known, and returns the
+	// names of the others.
+	known := func(path, root string) (names []string) {
+		t.Helper()
+		c, err := OpenCache(path, root)
+		ok(t, err)
+		f := c.Folder(tree.Root)
+		list, err := folderOf(t, s, tree.Root).List()
+		ok(t, err)
+		for _, e := range list {
+			switch d, isKnown := f.Digest(e); {
+			case !isKnown:
+				f.Note(e, digest, time.Now())
+			case d != digest:
+				t.Errorf("digest of %q is %v", e.Name, d)
+			default:
+				names = append(names, e.Name)
+			}
+		}
+		f.Keep()
+		return names
+	}
+	want := func(what string, got []string, names ...string) {
+		t.Helper()
+		if !slices.Equal(got, names) {
+			t.Errorf("%s: %q are known, want %q", what, got, names)
+		}
+	}
+	every := slices.Sorted(maps.Keys(changes))
+	want("new", known(path, root))
+	want("racy", known(path, root))
+	old := lastStamp(t, root)
+	time.Sleep(time.Until(old.Add(racy + 1))) // on the fake clock
+	want("clean, not noted", known(path, root))
+	want("noted", known(path, root), every...)
+	want("the cache of another folder", known(path, dir))
+	want("not of that one", known(path, root), every...)
+	for again := true; again; again = !lastStamp(t, root).After(old) { // until the clock of the file system ticks
+		ok(t, os.Chmod(root+"/mode", 0o644))
+	}
+	for _, change := range changes {
+		ok(t, change())
+	}
+	want("changed", known(path, root), "same")
+	want("changed, racy", known(path, root), "same")
+	if damage(t, dir+"/cache") == 0 {
+		t.Error("there is no cache")
+	}
+	want("damaged", known(path, root))
+	want("mended, but for what is racy", known(path, root), "same")
+	ok(t, os.RemoveAll(path))
+	ok(t, os.WriteFile(path, nil, 0o600))
+	for range 2 {
+		want("cannot be written", known(path, root))
+	}
+}
+
 // damage flips a bit in each file below path and returns how many there are.
 func damage(t *testing.T, path string) (files int) {
 	t.Helper()
@@ -92,6 +182,34 @@ func damage(t *testing.T, path string) (files int) {
 		return os.WriteFile(path, data, 0o600)
 	}))
 	return files
+}
+
+// TestCacheKeeps: stamps have to be two seconds old when reading begins, and a
+// time of modification alone proves nothing.
+func TestCacheKeeps(t *testing.T) {
+	t.Parallel()
+	begun := time.Unix(1_000_000_000, 5)
+	clean, young, none := tree.TimeOf(begun.Add(-2*time.Second-1)), tree.TimeOf(begun.Add(-2*time.Second)), tree.Time{}
+	for name, c := range map[string]struct {
+		modified, changed tree.Time
+		keeps             bool
+	}{
+		"clean":               {clean, clean, true},
+		"modified just now":   {young, clean, false},
+		"changed just now":    {clean, young, false},
+		"modified in 1970":    {none, clean, true},
+		"no time of a change": {clean, none, false},
+	} {
+		dir := t.TempDir()
+		cache, err := OpenCache(dir+"/cache", dir)
+		ok(t, err)
+		f, e := cache.Folder(tree.Root), tree.Entry{Name: "f", Kind: tree.File, ModTime: c.modified, ChangeTime: c.changed}
+		f.Note(e, tree.Digest{1}, begun)
+		f.Keep()
+		if _, known := cache.Folder(tree.Root).Digest(e); known != c.keeps {
+			t.Errorf("%s: known is %v", name, known)
+		}
+	}
 }
 
 // lastStamp returns the latest stamp of all files directly in the folders.

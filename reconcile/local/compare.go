@@ -53,7 +53,7 @@ func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison,
 	}
 	c.out.Bytes = c.files.bytes.Load()
 	if c.known != nil && !r.options.ReadOnly {
-		r.cache.store(c.known)
+		c.known.Keep()
 	}
 	return c.out, nil
 }

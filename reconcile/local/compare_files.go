@@ -43,7 +43,7 @@ func (c *comparison) remembered(i int) {
 	}
 	have, err := c.dir.Look(e.Name)
 	if err == nil {
-		if leaf, ok := c.known.leaf(e, have); ok {
+		if leaf, ok := c.known.digest(e, have); ok {
 			c.out.Leaves[i] = leaf
 			c.links(e, have)
 			return
@@ -97,7 +97,7 @@ func (c *comparison) contents(i int) {
 		drifted := len(c.out.Drift)
 		c.settle(i, want, have, digest)
 		if c.known != nil && len(c.out.Drift) == drifted && !c.less {
-			c.known.note(e, have, c.out.Leaves[i], begun)
+			c.known.note(c.out.Leaves[i], begun, e, have)
 		}
 	}
 }

@@ -35,7 +35,7 @@ type ReplicaOptions struct {
 	// created, locked or tried out, and a missing root reads as an empty
 	// tree. Apply then answers [fs.ErrPermission].
 	ReadOnly bool
-	// Cache is the file in which digests are kept for [tree.ByCache], outside
+	// Cache is the folder in which digests are kept for [tree.ByCache], outside
 	// of both trees; "" for none.
 	Cache string
 }
@@ -256,13 +256,10 @@ func (r *Replica) Flush(ctx context.Context) error {
 
 // Close releases the lock and every handle.
 func (r *Replica) Close() error {
-	var err error
-	if r.cache != nil {
-		err = r.cache.close()
+	if r.root == nil {
+		return nil
 	}
-	if r.root != nil {
-		err = errors.Join(err, r.root.Close())
-		r.root = nil
-	}
+	err := r.root.Close()
+	r.root = nil
 	return err
 }

@@ -38,6 +38,7 @@ func TestReplica(t *testing.T, open func(t *testing.T) (tree.Replica, Peek)) {
 		{"count", testCount},
 		{"compare equal trees", testCompareEqual},
 		{"compare every difference", testCompareDifferences},
+		{"compare by the cache", testCompareCached},
 		{"compare names", testCompareNames},
 		{"compare bare lists", testCompareBare},
 		{"compare vanished", testCompareVanished},

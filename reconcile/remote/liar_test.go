@@ -120,6 +120,12 @@ func TestLyingListing(t *testing.T) {
 		"X22 survey short": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
 			return s.Send(&wire.SurveyReply{Complete: true, Count: 1})
 		},
+		"read more than told of": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			return s.Send(&wire.SurveyReply{Folders: make([]byte, 32), Read: []int64{1, 2}, Complete: true, Count: 1})
+		},
+		"read less than nothing": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			return s.Send(&wire.SurveyReply{Folders: bytes.Repeat([]byte{1}, 32), Read: []int64{-1}, Complete: true, Count: 1})
+		},
 		"half a record": func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
 			return s.Send(&wire.SurveyReply{Folders: make([]byte, 31)})
 		},

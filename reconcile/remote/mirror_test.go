@@ -17,12 +17,18 @@ import (
 // mirrorOnce makes one pass from source to r.
 func mirrorOnce(t testing.TB, source string, r tree.Replica) reconcile.Report {
 	t.Helper()
+	return mirrorBy(t, tree.ByContent, source, r)
+}
+
+// mirrorBy is mirrorOnce by that method.
+func mirrorBy(t testing.TB, method tree.Method, source string, r tree.Replica) reconcile.Report {
+	t.Helper()
 	s, err := local.OpenSource(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	m := reconcile.New(s, r, reconcile.Options{Workers: 4})
+	m := reconcile.New(s, r, reconcile.Options{Workers: 4, Method: method})
 	report, err := m.Once(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -46,6 +46,8 @@ type Options struct {
 	ReadOnly bool
 	// Software and Who are what the server is told of this side.
 	Software, Who string
+	// Cache is of the source's contents, for [tree.ByCache]; nil for none.
+	Cache tree.Cache
 	// Observer is told when the server is lost and found; nil for nobody.
 	Observer Observer
 }

@@ -2,13 +2,11 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
 
-	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
@@ -23,6 +21,8 @@ type comparison struct {
 	mine []mine
 	// spelling is of the names that the replica does not list as the source does.
 	spelling tree.Spelling
+	// cache is what is known of the source's folder; nil until something is asked.
+	cache tree.CachedFolder
 	// content is what is read, one after the other.
 	content counted
 	untold  int64 // bytes of which the subject has not heard
@@ -69,6 +69,9 @@ func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison,
 	if err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
 	}
+	if c.cache != nil {
+		c.cache.Keep()
+	}
 	return c.out, nil
 }
 
@@ -99,6 +102,7 @@ func (c *comparison) run() error {
 			sv.lacks(c.subfolders(func(tree.Entry) bool { return true }))
 			return c.merge(nil)
 		case known == told:
+			c.count(f.read)
 			same, err := c.same(f.record)
 			if err != nil {
 				return err
@@ -190,7 +194,6 @@ func (c *comparison) sum(f *wire.Folder, sum wire.FolderSum) bool {
 		clear(c.out.Leaves)
 		return false
 	}
-	c.count(c.out.Bytes) // the server has read as much
 	return true
 }
 
@@ -236,110 +239,12 @@ func (c *comparison) identify() {
 	}
 }
 
-// always says that a file's content is to be read, small that it is if that
-// may be in vain.
-func always(tree.Entry) bool  { return true }
-func small(e tree.Entry) bool { return e.Size <= tree.ContentBlock }
-
-// read reads entry i of the source; the content, once, if contents says so of
-// what was opened.
-func (c *comparison) read(i int, contents func(tree.Entry) bool) *mine {
-	m, e := &c.mine[i], &c.s.Entries[i]
-	if m.read && !(m.skipped && contents(*e)) {
-		return m
-	}
-	m.read = true
-	var seen tree.Entry
-	switch {
-	case e.Kind != tree.File:
-		seen = *e
-	case c.s.Method == tree.ByMetadata:
-		seen, m.err = c.s.Folder.Look(e.Name)
-	default:
-		seen, m.err = c.open(e.Name, m, contents)
-	}
-	if m.err == nil {
-		*e = seen
-	}
-	c.project(m, *e)
-	return m
-}
-
-// project sets what the replica is to hold for e, and counts what it cannot
-// hold of it.
-func (c *comparison) project(m *mine, e tree.Entry) {
-	want, lost := c.r.traits.Project(e)
-	m.want = want
-	for class := range c.out.Lost {
-		if lost&(1<<class) != 0 && !m.counted {
-			c.out.Lost[class]++
-		}
-	}
-	m.counted = true
-}
-
-// open opens a file and digests it if contents says so.
-func (c *comparison) open(name string, m *mine, contents func(tree.Entry) bool) (tree.Entry, error) {
-	content, err := c.s.Folder.Open(name)
-	if err != nil {
-		return tree.Entry{}, err
-	}
-	defer content.Close()
-	e := content.Entry()
-	e.Name = name
-	if m.skipped = !contents(e); m.skipped {
-		return e, nil
-	}
-	c.content.Content = content
-	m.digest, err = chunk.Digest(&c.content, e.Size)
-	if err == nil {
-		err = content.Changed()
-	}
-	if errors.Is(err, tree.ErrChanged) {
-		m.changed, err = true, nil
-	}
-	m.hashed = err == nil && !m.changed
-	return e, err
-}
-
-// counted counts what is read of contents, and stops when the call's context
-// ends.
-type counted struct {
-	tree.Content
-	c *comparison
-}
-
-// ReadAt reads and counts.
-func (k *counted) ReadAt(p []byte, offset int64) (int, error) {
-	if err := k.c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := k.Content.ReadAt(p, offset)
-	k.c.count(int64(n))
-	return n, err
-}
-
-// tellAfter is how much is read between two calls of the subject's Read.
-const tellAfter = 1 << 20
-
-func (c *comparison) count(n int64) {
-	c.out.Bytes += n
-	if c.untold += n; c.untold >= tellAfter {
-		c.tell()
-	}
-}
-
-func (c *comparison) tell() {
-	if c.s.Read != nil && c.untold > 0 {
-		c.s.Read(c.untold)
-	}
-	c.untold = 0
-}
-
 // list asks the server what stands in its folder. Only a listing that says
 // that it is complete is believed: what is not in it may be removed.
 func (c *comparison) list(survey uint64) ([]theirs, error) {
-	request := &wire.ListRequest{Path: []byte(c.s.Path), Survey: survey, Contents: c.s.Method != tree.ByMetadata}
+	request := &wire.ListRequest{
+		Path: []byte(c.s.Path), Survey: survey, Contents: c.s.Method != tree.ByMetadata, Cached: c.s.Method == tree.ByCache,
+	}
 	stream, err := c.l.tree.List(c.ctx, request)
 	if err != nil {
 		return nil, c.l.failed(c.ctx, err)

@@ -16,9 +16,9 @@ import (
 // trip: the server digests at its own pace and tells; the client asks only for
 // folders that differ.
 type survey struct {
-	l        *link
-	contents bool
-	cancel   context.CancelFunc
+	l      *link
+	method tree.Method
+	cancel context.CancelFunc
 
 	// Guarded by mu.
 	mu       sync.Mutex
@@ -34,20 +34,21 @@ type survey struct {
 // toldFolder is a record, which is good for one comparison.
 type toldFolder struct {
 	record wire.FolderRecord
+	read   int64 // bytes of content that the server read for it, if it tells
 	used   bool
 	linked []tree.Entry // names, identities and numbers of links
 }
 
 // begin starts a survey, and ends the one before.
-func (r *Replica) begin(l *link, contents bool) (*survey, error) {
+func (r *Replica) begin(l *link, method tree.Method) (*survey, error) {
 	ctx, cancel := context.WithCancel(r.ctx)
-	stream, err := l.tree.Survey(ctx, &wire.SurveyRequest{Contents: contents})
+	stream, err := l.tree.Survey(ctx, &wire.SurveyRequest{Contents: method != tree.ByMetadata, Cached: method == tree.ByCache})
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	s := &survey{
-		l: l, contents: contents, cancel: cancel,
+		l: l, method: method, cancel: cancel,
 		folders: map[wire.FolderKey]*toldFolder{}, absent: map[tree.Path]struct{}{},
 	}
 	s.changed = sync.NewCond(&s.mu)
@@ -75,16 +76,15 @@ func (r *Replica) begin(l *link, contents bool) (*survey, error) {
 // surveyFor returns the survey that tells of the subject's folder; nil when
 // the server has to be asked.
 func (r *Replica) surveyFor(l *link, s tree.Subject) (*survey, error) {
-	contents := s.Method != tree.ByMetadata
 	if r.traits.Names.Folds {
 		return nil, nil // what it tells of folders goes by other names, maybe
 	}
 	if s.Path == tree.Root {
-		return r.begin(l, contents)
+		return r.begin(l, s.Method)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.survey == nil || r.survey.l != l || r.survey.contents != contents {
+	if r.survey == nil || r.survey.l != l || r.survey.method != s.Method {
 		return nil, nil
 	}
 	return r.survey, nil
@@ -103,7 +103,11 @@ func (s *survey) receive(stream grpc.ServerStreamingClient[wire.SurveyReply]) er
 		if len(reply.Folders)%wire.FolderRecordSize != 0 {
 			return lies("a record of a folder is cut off")
 		}
-		count += uint64(len(reply.Folders) / wire.FolderRecordSize)
+		told := len(reply.Folders) / wire.FolderRecordSize
+		if len(reply.Read) != 0 && len(reply.Read) != told {
+			return lies("%d folders are told of, and what was read of %d", told, len(reply.Read))
+		}
+		count += uint64(told)
 		if err := s.take(reply); err != nil {
 			return err
 		}
@@ -141,13 +145,18 @@ func (s *survey) take(reply *wire.SurveyReply) error {
 			Name: string(m.Name), Kind: tree.Kind(m.Kind), ID: tree.ID{Dev: m.Dev, Ino: m.Ino}, Links: m.Links,
 		})
 	}
-	for raw := reply.Folders; len(raw) > 0; raw = raw[wire.FolderRecordSize:] {
-		record := wire.ToFolderRecord(raw)
+	for i := range len(reply.Folders) / wire.FolderRecordSize {
+		record := wire.ToFolderRecord(reply.Folders[i*wire.FolderRecordSize:])
 		f := get(record.Key)
 		if f.record != (wire.FolderRecord{}) {
 			return lies("a folder is told of twice")
 		}
 		f.record = record
+		if len(reply.Read) > 0 {
+			if f.read = reply.Read[i]; f.read < 0 {
+				return lies("%d bytes of a folder were read", f.read)
+			}
+		}
 		s.left++
 	}
 	s.changed.Broadcast()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -30,20 +31,22 @@ type listing struct {
 
 // inspection reads the entries of one folder. One goroutine.
 type inspection struct {
-	x        *session
-	ctx      context.Context
-	path     tree.Path
-	folder   tree.SourceFolder
-	contents bool
-	known    map[string]*listed
-	indexed  chunk.Versions
-	file     counting
+	x      *session
+	ctx    context.Context
+	path   tree.Path
+	folder tree.SourceFolder
+	method tree.Method
+	known  map[string]*listed
+	cache  tree.CachedFolder // nil for none
+	// indexed asks the index when the first file is read.
+	indexed func() chunk.Versions
+	file    counting
 }
 
-// inspect lists the folder at path: by contents its files are opened and
+// inspect lists the folder at path: but by metadata its files are opened and
 // digested, and everything else is looked at. known, if not nil, has digests
 // that will do for versions that are still the same.
-func (x *session) inspect(ctx context.Context, path tree.Path, contents bool, known *listing) (*listing, error) {
+func (x *session) inspect(ctx context.Context, path tree.Path, method tree.Method, known *listing) (*listing, error) {
 	folder, err := x.folder.Reader.Folder(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &listing{}, nil
@@ -56,9 +59,12 @@ func (x *session) inspect(ctx context.Context, path tree.Path, contents bool, kn
 	if err != nil {
 		return nil, err
 	}
-	i := &inspection{x: x, ctx: ctx, path: path, folder: folder, contents: contents, file: counting{ctx: ctx}}
-	if contents {
-		i.indexed = x.folder.Index.Versions(path, names)
+	i := &inspection{
+		x: x, ctx: ctx, path: path, folder: folder, method: method, file: counting{ctx: ctx},
+		indexed: sync.OnceValue(func() chunk.Versions { return x.folder.Index.Versions(path, names) }),
+	}
+	if method == tree.ByCache && x.folder.Cache != nil {
+		i.cache = x.folder.Cache.Folder(path)
 	}
 	if known != nil {
 		i.known = make(map[string]*listed, len(known.entries))
@@ -76,6 +82,9 @@ func (x *session) inspect(ctx context.Context, path tree.Path, contents bool, kn
 			l.entries = append(l.entries, one)
 		}
 	}
+	if i.cache != nil {
+		i.cache.Keep()
+	}
 	l.read = i.file.bytes
 	return l, nil
 }
@@ -84,11 +93,17 @@ func (x *session) inspect(ctx context.Context, path tree.Path, contents bool, kn
 // that has gone.
 func (i *inspection) read(n int, e *listed) {
 	name := e.entry.Name
-	if e.entry.Kind != tree.File || !i.contents {
+	if e.entry.Kind != tree.File || i.method == tree.ByMetadata || i.cache != nil {
 		e.look(i.folder, name)
 	}
-	if e.entry.Kind != tree.File || !i.contents {
+	if e.entry.Kind != tree.File || i.method == tree.ByMetadata {
 		return
+	}
+	if i.cache != nil {
+		var known bool
+		if e.digest, known = i.cache.Digest(e.entry); known {
+			return
+		}
 	}
 	if err := i.digest(n, e); err != nil {
 		e.look(i.folder, name) // what it is may be known all the same
@@ -112,7 +127,7 @@ func (e *listed) look(folder tree.SourceFolder, name string) {
 
 // digest reads one file, and remembers its chunks unless they are known.
 func (i *inspection) digest(n int, e *listed) error {
-	name := e.entry.Name
+	name, begun := e.entry.Name, time.Now()
 	c, err := i.folder.Open(name)
 	if err != nil {
 		return err
@@ -125,7 +140,7 @@ func (i *inspection) digest(n int, e *listed) error {
 	}
 	i.file.Content = c
 	var digest tree.Digest
-	if entry.Size < chunk.Least || i.indexed.Knows(n, entry) {
+	if entry.Size < chunk.Least || i.indexed().Knows(n, entry) {
 		digest, err = chunk.Digest(&i.file, entry.Size)
 	} else {
 		file := chunk.File{Path: i.path.Join(name), Size: entry.Size, ModTime: entry.ModTime}
@@ -136,10 +151,14 @@ func (i *inspection) digest(n int, e *listed) error {
 	if errors.Is(err, tree.ErrChanged) {
 		err = fmt.Errorf("read: %w", tree.ErrConflict)
 	}
-	if err == nil {
-		e.entry, e.digest = entry, digest
+	if err != nil {
+		return err
 	}
-	return err
+	e.entry, e.digest = entry, digest
+	if i.cache != nil {
+		i.cache.Note(entry, digest, begun)
+	}
+	return nil
 }
 
 // counting counts what is read of contents, and stops when ctx ends.
@@ -165,8 +184,9 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 	if err != nil {
 		return invalid("list: %v", err)
 	}
-	known := x.kept(r.Survey, path)
-	l, err := x.inspect(stream.Context(), path, r.Contents, known)
+	method := methodOf(r.Contents, r.Cached)
+	known := x.kept(r.Survey, path, method)
+	l, err := x.inspect(stream.Context(), path, method, known)
 	if err != nil {
 		e := &wire.Listed{Error: wire.FromError(err)}
 		return stream.Send(&wire.ListReply{Entries: []*wire.Listed{e}, Complete: true, Count: 1})

@@ -48,6 +48,9 @@ type Folder struct {
 	// Index and Spool may be nil: then more is sent.
 	Index *chunk.Index
 	Spool *chunk.Spool
+	// Cache is of its contents, for [tree.ByCache], and may be nil: then all of
+	// them are read.
+	Cache tree.Cache
 }
 
 // Request is what a client asks for in its greeting.

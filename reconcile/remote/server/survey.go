@@ -26,10 +26,10 @@ const (
 
 // survey is one walk through the whole replica.
 type survey struct {
-	x        *session
-	id       uint64
-	contents bool
-	found    chan told
+	x      *session
+	id     uint64
+	method tree.Method
+	found  chan told
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -45,7 +45,20 @@ type survey struct {
 // told is what the client hears of one folder.
 type told struct {
 	record wire.FolderRecord
+	read   int64
 	linked []*wire.LinkedEntry
+}
+
+// methodOf returns how contents are to be compared that are asked for, or not,
+// and of which what is remembered will do, or not.
+func methodOf(contents, cached bool) tree.Method {
+	switch {
+	case !contents:
+		return tree.ByMetadata
+	case cached:
+		return tree.ByCache
+	}
+	return tree.ByContent
 }
 
 // Survey digests every folder of the replica.
@@ -53,7 +66,7 @@ func (x *session) Survey(r *wire.SurveyRequest, stream grpc.ServerStreamingServe
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	s := &survey{
-		x: x, contents: r.Contents, found: make(chan told, maxRecords),
+		x: x, method: methodOf(r.Contents, r.Cached), found: make(chan told, maxRecords),
 		pending: []tree.Path{tree.Root}, kept: map[tree.Path]*listing{},
 	}
 	s.changed = sync.NewCond(&s.mu)
@@ -89,7 +102,7 @@ func (x *session) Survey(r *wire.SurveyRequest, stream grpc.ServerStreamingServe
 // send tells of folders as they are found, several at a time.
 func (s *survey) send(stream grpc.ServerStreamingServer[wire.SurveyReply]) (count uint64, err error) {
 	for first := range s.found {
-		reply := &wire.SurveyReply{Survey: s.id, Folders: first.record.Append(nil), Linked: first.linked}
+		reply := &wire.SurveyReply{Survey: s.id, Folders: first.record.Append(nil), Read: []int64{first.read}, Linked: first.linked}
 		wait := time.NewTimer(gather)
 		n, size := uint64(1), 0
 	more:
@@ -100,6 +113,7 @@ func (s *survey) send(stream grpc.ServerStreamingServer[wire.SurveyReply]) (coun
 					break more
 				}
 				reply.Folders = next.record.Append(reply.Folders)
+				reply.Read = append(reply.Read, next.read)
 				reply.Linked = append(reply.Linked, next.linked...)
 				size += 64 * len(next.linked)
 				n++
@@ -167,7 +181,7 @@ func (s *survey) walk(ctx context.Context) {
 
 // digest inspects one folder.
 func (s *survey) digest(ctx context.Context, path tree.Path) (t told, below []tree.Path) {
-	l, err := s.x.inspect(ctx, path, s.contents, nil)
+	l, err := s.x.inspect(ctx, path, s.method, nil)
 	if err != nil {
 		f := wire.NewFolder(s.x.folder.Replica.Traits(), path, 0)
 		f.Flaw()
@@ -192,14 +206,14 @@ func (s *survey) digest(ctx context.Context, path tree.Path) (t told, below []tr
 			})
 		}
 	}
-	t.record = f.Record()
+	t.record, t.read = f.Record(), l.read
 	s.keep(path, l)
 	return t, below
 }
 
 // keep remembers a listing for the client to ask for; the oldest go first.
 func (s *survey) keep(path tree.Path, l *listing) {
-	if !s.contents || len(l.entries) > maxKept {
+	if s.method == tree.ByMetadata || len(l.entries) > maxKept {
 		return
 	}
 	s.mu.Lock()
@@ -217,12 +231,13 @@ func (s *survey) keep(path tree.Path, l *listing) {
 	}
 }
 
-// kept returns what the current survey has of a folder, once.
-func (x *session) kept(id uint64, path tree.Path) *listing {
+// kept returns what the current survey has of a folder, once, if it went about
+// it by that method.
+func (x *session) kept(id uint64, path tree.Path, method tree.Method) *listing {
 	x.mu.Lock()
 	s := x.survey
 	x.mu.Unlock()
-	if s == nil || s.id != id {
+	if s == nil || s.id != id || s.method != method {
 		return nil
 	}
 	s.mu.Lock()

@@ -945,8 +945,11 @@ func (x *LookReply) GetFound() []*Found {
 }
 
 type SurveyRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Contents      bool                   `protobuf:"varint,1,opt,name=contents,proto3" json:"contents,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Contents bool                   `protobuf:"varint,1,opt,name=contents,proto3" json:"contents,omitempty"`
+	// Digests that were taken earlier will do for versions that are still the
+	// same.
+	Cached        bool `protobuf:"varint,2,opt,name=cached,proto3" json:"cached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -988,6 +991,13 @@ func (x *SurveyRequest) GetContents() bool {
 	return false
 }
 
+func (x *SurveyRequest) GetCached() bool {
+	if x != nil {
+		return x.Cached
+	}
+	return false
+}
+
 type SurveyReply struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Survey uint64                 `protobuf:"varint,1,opt,name=survey,proto3" json:"survey,omitempty"`
@@ -995,8 +1005,10 @@ type SurveyReply struct {
 	Folders []byte         `protobuf:"bytes,2,opt,name=folders,proto3" json:"folders,omitempty"`
 	Linked  []*LinkedEntry `protobuf:"bytes,3,rep,name=linked,proto3" json:"linked,omitempty"`
 	// The last message: so many folders were told of.
-	Complete      bool   `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`
-	Count         uint64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	Complete bool   `protobuf:"varint,4,opt,name=complete,proto3" json:"complete,omitempty"`
+	Count    uint64 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	// How many bytes of content were read for each of folders.
+	Read          []int64 `protobuf:"varint,6,rep,packed,name=read,proto3" json:"read,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1064,6 +1076,13 @@ func (x *SurveyReply) GetCount() uint64 {
 		return x.Count
 	}
 	return 0
+}
+
+func (x *SurveyReply) GetRead() []int64 {
+	if x != nil {
+		return x.Read
+	}
+	return nil
 }
 
 // LinkedEntry is an entry of the replica with several names.
@@ -1155,8 +1174,10 @@ type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Path  []byte                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
 	// The survey whose digests will do; 0 for none.
-	Survey        uint64 `protobuf:"varint,2,opt,name=survey,proto3" json:"survey,omitempty"`
-	Contents      bool   `protobuf:"varint,3,opt,name=contents,proto3" json:"contents,omitempty"`
+	Survey   uint64 `protobuf:"varint,2,opt,name=survey,proto3" json:"survey,omitempty"`
+	Contents bool   `protobuf:"varint,3,opt,name=contents,proto3" json:"contents,omitempty"`
+	// As in a survey.
+	Cached        bool `protobuf:"varint,4,opt,name=cached,proto3" json:"cached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1208,6 +1229,13 @@ func (x *ListRequest) GetSurvey() uint64 {
 func (x *ListRequest) GetContents() bool {
 	if x != nil {
 		return x.Contents
+	}
+	return false
+}
+
+func (x *ListRequest) GetCached() bool {
+	if x != nil {
+		return x.Cached
 	}
 	return false
 }
@@ -2096,26 +2124,29 @@ const file_wire_proto_rawDesc = "" +
 	"\x05entry\x18\x01 \x01(\v2\x12.lockstep.v1.EntryR\x05entry\x12(\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.lockstep.v1.ErrorR\x05error\"5\n" +
 	"\tLookReply\x12(\n" +
-	"\x05found\x18\x01 \x03(\v2\x12.lockstep.v1.FoundR\x05found\"+\n" +
+	"\x05found\x18\x01 \x03(\v2\x12.lockstep.v1.FoundR\x05found\"C\n" +
 	"\rSurveyRequest\x12\x1a\n" +
-	"\bcontents\x18\x01 \x01(\bR\bcontents\"\xa3\x01\n" +
+	"\bcontents\x18\x01 \x01(\bR\bcontents\x12\x16\n" +
+	"\x06cached\x18\x02 \x01(\bR\x06cached\"\xb7\x01\n" +
 	"\vSurveyReply\x12\x16\n" +
 	"\x06survey\x18\x01 \x01(\x04R\x06survey\x12\x18\n" +
 	"\afolders\x18\x02 \x01(\fR\afolders\x120\n" +
 	"\x06linked\x18\x03 \x03(\v2\x18.lockstep.v1.LinkedEntryR\x06linked\x12\x1a\n" +
 	"\bcomplete\x18\x04 \x01(\bR\bcomplete\x12\x14\n" +
-	"\x05count\x18\x05 \x01(\x04R\x05count\"\x87\x01\n" +
+	"\x05count\x18\x05 \x01(\x04R\x05count\x12\x12\n" +
+	"\x04read\x18\x06 \x03(\x03R\x04read\"\x87\x01\n" +
 	"\vLinkedEntry\x12\x16\n" +
 	"\x06folder\x18\x01 \x01(\x06R\x06folder\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12\x10\n" +
 	"\x03dev\x18\x03 \x01(\x06R\x03dev\x12\x10\n" +
 	"\x03ino\x18\x04 \x01(\x06R\x03ino\x12\x14\n" +
 	"\x05links\x18\x05 \x01(\rR\x05links\x12\x12\n" +
-	"\x04kind\x18\x06 \x01(\rR\x04kind\"U\n" +
+	"\x04kind\x18\x06 \x01(\rR\x04kind\"m\n" +
 	"\vListRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\fR\x04path\x12\x16\n" +
 	"\x06survey\x18\x02 \x01(\x04R\x06survey\x12\x1a\n" +
-	"\bcontents\x18\x03 \x01(\bR\bcontents\"t\n" +
+	"\bcontents\x18\x03 \x01(\bR\bcontents\x12\x16\n" +
+	"\x06cached\x18\x04 \x01(\bR\x06cached\"t\n" +
 	"\x06Listed\x12(\n" +
 	"\x05entry\x18\x01 \x01(\v2\x12.lockstep.v1.EntryR\x05entry\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12(\n" +

@@ -1,0 +1,133 @@
+package client
+
+import (
+	"errors"
+	"time"
+
+	"lockstep/reconcile/remote/chunk"
+	"lockstep/reconcile/tree"
+)
+
+// always says that a file's content is to be read, small that it is if that
+// may be in vain.
+func always(tree.Entry) bool  { return true }
+func small(e tree.Entry) bool { return e.Size <= tree.ContentBlock }
+
+// read reads entry i of the source; the content, once, if contents says so of
+// what was opened.
+func (c *comparison) read(i int, contents func(tree.Entry) bool) *mine {
+	m, e := &c.mine[i], &c.s.Entries[i]
+	if m.read && !(m.skipped && contents(*e)) {
+		return m
+	}
+	m.read = true
+	var seen tree.Entry
+	switch {
+	case e.Kind != tree.File:
+		seen = *e
+	case c.s.Method == tree.ByMetadata:
+		seen, m.err = c.s.Folder.Look(e.Name)
+	default:
+		var known bool
+		if seen, known = c.remembered(e.Name, m); !known {
+			seen, m.err = c.open(e.Name, m, contents)
+		}
+	}
+	if m.err == nil {
+		*e = seen
+	}
+	c.project(m, *e)
+	return m
+}
+
+// project sets what the replica is to hold for e, and counts what it cannot
+// hold of it.
+func (c *comparison) project(m *mine, e tree.Entry) {
+	want, lost := c.r.traits.Project(e)
+	m.want = want
+	for class := range c.out.Lost {
+		if lost&(1<<class) != 0 && !m.counted {
+			c.out.Lost[class]++
+		}
+	}
+	m.counted = true
+}
+
+// remembered returns a file of which the cache knows the content, and sets the
+// digest of that.
+func (c *comparison) remembered(name string, m *mine) (e tree.Entry, known bool) {
+	if c.s.Method != tree.ByCache || c.r.o.Cache == nil || m.skipped {
+		return e, false
+	}
+	if c.cache == nil {
+		c.cache = c.r.o.Cache.Folder(c.s.Path)
+	}
+	e, err := c.s.Folder.Look(name)
+	if err != nil || e.Kind != tree.File {
+		return e, false // to open it says why
+	}
+	m.digest, m.hashed = c.cache.Digest(e)
+	return e, m.hashed
+}
+
+// open opens a file and digests it if contents says so.
+func (c *comparison) open(name string, m *mine, contents func(tree.Entry) bool) (tree.Entry, error) {
+	begun := time.Now()
+	content, err := c.s.Folder.Open(name)
+	if err != nil {
+		return tree.Entry{}, err
+	}
+	defer content.Close()
+	e := content.Entry()
+	e.Name = name
+	if m.skipped = !contents(e); m.skipped {
+		return e, nil
+	}
+	c.content.Content = content
+	m.digest, err = chunk.Digest(&c.content, e.Size)
+	if err == nil {
+		err = content.Changed()
+	}
+	if errors.Is(err, tree.ErrChanged) {
+		m.changed, err = true, nil
+	}
+	m.hashed = err == nil && !m.changed
+	if m.hashed && c.cache != nil {
+		c.cache.Note(e, m.digest, begun)
+	}
+	return e, err
+}
+
+// counted counts what is read of contents, and stops when the call's context
+// ends.
+type counted struct {
+	tree.Content
+	c *comparison
+}
+
+// ReadAt reads and counts.
+func (k *counted) ReadAt(p []byte, offset int64) (int, error) {
+	if err := k.c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := k.Content.ReadAt(p, offset)
+	k.c.count(int64(n))
+	return n, err
+}
+
+// tellAfter is how much is read between two calls of the subject's Read.
+const tellAfter = 1 << 20
+
+func (c *comparison) count(n int64) {
+	c.out.Bytes += n
+	if c.untold += n; c.untold >= tellAfter {
+		c.tell()
+	}
+}
+
+func (c *comparison) tell() {
+	if c.s.Read != nil && c.untold > 0 {
+		c.s.Read(c.untold)
+	}
+	c.untold = 0
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"lockstep/reconcile/local"
@@ -69,11 +70,36 @@ func admit(s *settings) (pair, error) {
 		return p, unreadable(err)
 	}
 	if s.method == tree.ByCache {
-		if folder, err := os.UserCacheDir(); err == nil {
-			p.cache = filepath.Join(folder, "lockstep", pairName(s)+".cache")
-		}
+		p.cache = cachePlace(pairName(s)+".cache", p.source, p.replica)
 	}
 	return p, nil
+}
+
+// cachePlace is where a cache of that name lies; "" when there is no place for
+// it, or only one inside one of the trees: nothing is written in a source, and
+// of a replica the next pass would remove it.
+func cachePlace(name string, trees ...string) string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	place := filepath.Join(cache, "lockstep", name)
+	resolved, err := local.Resolve(place)
+	if err != nil {
+		return ""
+	}
+	for _, root := range trees {
+		if inside(resolved, root) {
+			return ""
+		}
+	}
+	return place
+}
+
+// inside reports whether path, without symlinks, is root or below it.
+func inside(path, root string) bool {
+	const separator = string(filepath.Separator)
+	return path == root || strings.HasPrefix(path, strings.TrimSuffix(root, separator)+separator)
 }
 
 // unreadable returns the ending for a folder that cannot be opened: the wrong

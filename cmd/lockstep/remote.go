@@ -67,6 +67,9 @@ func admitRemote(s *settings) (pair, error) {
 		return p, unreadable(err)
 	}
 	s.source, s.replica = p.source, p.replica
+	if s.method == tree.ByCache {
+		p.cache = cachePlace(pairName(s)+".cache", p.source)
+	}
 	p.logFile = s.logFile
 	if p.logFile == "" && !s.changesNothing() {
 		state, err := stateFolder()
@@ -80,7 +83,7 @@ func admitRemote(s *settings) (pair, error) {
 		return p, nil
 	}
 	resolved, err := local.Resolve(p.logFile)
-	if err == nil && (resolved == p.source || strings.HasPrefix(resolved, p.source+string(filepath.Separator))) {
+	if err == nil && inside(resolved, p.source) {
 		return p, wrongUsage("name one outside of it with --log-file", "log file %q is inside the source", p.logFile)
 	}
 	return p, nil
@@ -112,6 +115,11 @@ func openReplica(ctx context.Context, s settings, p pair, o local.ReplicaOptions
 	line := &connection{log: log}
 	options := client.Options{
 		Dial: dial, Folder: s.address.Folder, ReadOnly: o.ReadOnly, Software: "lockstep " + version(), Who: whoWeAre(), Observer: line,
+	}
+	if o.Cache != "" {
+		if options.Cache, err = local.OpenCache(o.Cache, p.source); err != nil {
+			return nil, unreadable(err)
+		}
 	}
 	open := client.OpenPatiently
 	if s.once || o.ReadOnly {

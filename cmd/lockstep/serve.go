@@ -149,7 +149,7 @@ func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error
 		replica.Close()
 		return nil, nil, err
 	}
-	f.Index, f.Spool = caches.index, caches.spool
+	f.Index, f.Spool, f.Cache = caches.index, caches.spool, caches.contents
 	return f, func() {
 		caches.close()
 		replica.Close()

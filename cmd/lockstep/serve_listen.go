@@ -36,27 +36,18 @@ func (g guests) Held(path tree.Path, entries int) {
 
 // caches are what a server remembers of its folder, outside of it.
 type caches struct {
-	index *chunk.Index
-	spool *chunk.Spool
-	temp  string // to remove at the end
+	index    *chunk.Index
+	contents tree.Cache
+	spool    *chunk.Spool
+	temp     string // to remove at the end
 }
 
 // cacheFolder is where the caches of a folder lie; "" when there is no place
-// for them, or only one inside the folder, where the next pass would remove
-// it.
+// for them.
 func cacheFolder(folder string) string {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return ""
-	}
 	h := fnv.New64a()
 	h.Write([]byte(folder))
-	place := filepath.Join(cache, "lockstep", fmt.Sprintf("serve-%016x", h.Sum64()))
-	resolved, err := local.Resolve(place)
-	if err != nil || resolved == folder || strings.HasPrefix(resolved, strings.TrimSuffix(folder, "/")+"/") {
-		return ""
-	}
-	return place
+	return cachePlace(fmt.Sprintf("serve-%016x", h.Sum64()), folder)
 }
 
 func openCaches(folder string) (*caches, error) {
@@ -67,6 +58,7 @@ func openCaches(folder string) (*caches, error) {
 		if c.index, err = chunk.OpenIndex(filepath.Join(place, "index")); err != nil {
 			c.index = nil // more is sent, and nothing else
 		}
+		c.contents, _ = local.OpenCache(filepath.Join(place, "contents"), folder) // without it more is read
 		if c.spool, err = chunk.OpenSpool(filepath.Join(place, "spool")); err == nil {
 			return c, nil
 		}

@@ -24,6 +24,7 @@ type pending struct {
 	seq         uint64
 	first, last time.Duration
 	wake        time.Duration
+	gone        bool // the last event said that it went away
 }
 
 func newDebouncer(quiet, maxDelay time.Duration) *debouncer {
@@ -33,7 +34,7 @@ func newDebouncer(quiet, maxDelay time.Duration) *debouncer {
 // add records events at path; first and last are the times of the earliest and latest.
 func (d *debouncer) add(path string, first, last time.Duration) {
 	if p, ok := d.byPath[path]; ok {
-		p.last = max(p.last, last)
+		p.last, p.gone = max(p.last, last), false
 		return
 	}
 	d.seq++
@@ -41,6 +42,16 @@ func (d *debouncer) add(path string, first, last time.Duration) {
 	p.wake = d.due(p)
 	d.byPath[path] = p
 	heap.Push(&d.heap, p)
+}
+
+// went is add for events that say that path went away. Hearing it again changes nothing: of a folder that is renamed the
+// one above tells and then the folder itself, and the old name is not to come after the new one.
+func (d *debouncer) went(path string, first, last time.Duration) {
+	if p, ok := d.byPath[path]; ok && p.gone {
+		return
+	}
+	d.add(path, first, last)
+	d.byPath[path].gone = true
 }
 
 func (d *debouncer) due(p *pending) time.Duration {

@@ -144,6 +144,23 @@ func TestBatchKeepsFirstSeenOrder(t *testing.T) {
 	}
 }
 
+// Hearing again that a folder was renamed does not put its old name behind the new one.
+func TestGoneTwiceIsGoneOnce(t *testing.T) {
+	d := newDebouncer(10, 1000)
+	d.went("old", 0, 0)
+	d.add("new", 1, 1)
+	d.went("old", 2, 2)
+	if got, want := d.take(11), []string{"old", "new"}; !slices.Equal(got, want) {
+		t.Errorf("took %q, want %q", got, want)
+	}
+	d.went("old", 20, 20)
+	d.add("old", 22, 22) // it is back, and written to
+	d.went("old", 24, 24)
+	if got := d.take(33); len(got) > 0 {
+		t.Errorf("took %q before it was quiet", got)
+	}
+}
+
 // Scenarios: E2.
 func TestOverflowStormIsRateLimited(t *testing.T) {
 	root := t.TempDir()

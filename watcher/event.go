@@ -59,7 +59,11 @@ func (r *run) handle(p *place, e event) {
 }
 
 func (r *run) reportEvent(path string, e event) {
-	if r.ready {
+	switch {
+	case !r.ready:
+	case e.gone == e.seq:
+		r.dirty.went(path, e.first, e.last)
+	default:
 		r.dirty.add(path, e.first, e.last)
 	}
 }

@@ -221,7 +221,9 @@ func (r *run) displace(p *place, f *folder) bool {
 		return err == nil && b.id == f.id
 	}
 	r.drop(old)
-	r.report(old.path, Watched)
+	if r.ready {
+		r.dirty.went(old.path, r.now(), r.now())
+	}
 	r.push(item{path: old.path})
 	return false
 }

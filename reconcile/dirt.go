@@ -77,15 +77,27 @@ type item struct {
 	troubles int
 	since    time.Time
 	// gone: an earlier look found the source's entry gone, and the replica's
-	// with this mark.
-	gone bool
-	mark signature
+	// with this mark. moment is when its patience first ended, see backlog.
+	gone   bool
+	mark   signature
+	moment uint64
+	// patience is how long it waited for its new name the last time; awaited is
+	// since when it waits for its former one.
+	patience time.Duration
+	awaited  time.Time
 
 	// Guarded by queue.mu.
 	state itemState
-	due   time.Time // when delayed
-	index int       // in the heap, when delayed
+	due   time.Time // when delayed or awaiting
+	index int       // in the heap, then
 	again *dirt     // what came in while it ran
+	// awaitedBy wait for a turn together with it: each may be its new name, and
+	// then it is wanted.
+	awaitedBy []*item
+	wanted    bool
+	// seen: it has had a turn; else it counts in that generation.
+	seen       bool
+	generation uint64
 }
 
 type itemState uint8
@@ -93,7 +105,11 @@ type itemState uint8
 const (
 	isReady itemState = iota
 	isDelayed
-	isParked
-	isCrowded // waits for a place among the big ones
+	isParked   // waits for a relative
+	isAwaiting // waits for a turn beside its former name, but not for ever
+	isCrowded  // waits for a place among the big ones
 	isRunning
 )
+
+// waits reports whether it has its turn as soon as another path allows it.
+func (it *item) waits() bool { return it.state == isParked || it.state == isAwaiting }

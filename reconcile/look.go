@@ -88,8 +88,8 @@ func (b *batch) lookAtReplica(ctx context.Context) {
 }
 
 // meetsGone deals with a path that the source does not have. It reports
-// whether the path is to be removed now; at the first look it only gets a
-// while to turn up under another name.
+// whether the path is to be removed now; first it gets a while to turn up under
+// another name, for as long as there are dirty paths that nobody has looked at.
 func (b *batch) meetsGone(l *look) bool {
 	m := b.m
 	waited := l.gone
@@ -99,13 +99,39 @@ func (b *batch) meetsGone(l *look) bool {
 		m.problems.solved(l.path)
 		b.settle(l, verdict{result: absent})
 		return false
-	case waited:
+	case !waited:
+		l.moment, l.patience, l.awaited = 0, m.o.Patience, time.Time{}
+	case !l.wanted && (l.patience > maxAwaited || !l.mark.telling() || b.knowsAll(l)):
 		return true
+	default:
+		l.patience *= 2
 	}
-	l.gone, l.mark = true, signatureOf(l.have)
+	l.gone, l.wanted, l.mark = true, false, signatureOf(l.have)
 	m.gone.put(l.mark, l.path)
-	m.queue.delay(l.item, m.o.Patience)
+	b.gone = append(b.gone, l)
 	return false
+}
+
+// knowsAll reports whether nobody can be the new name of l any more: whatever
+// was dirty when its patience first ended has been looked at.
+func (b *batch) knowsAll(l *look) bool {
+	if l.moment == 0 {
+		l.moment = b.m.queue.moment()
+	}
+	return b.m.queue.allSeen(l.moment)
+}
+
+// beginPatience has those that were met gone wait for their new names, which
+// were none of this batch.
+func (b *batch) beginPatience() {
+	for _, l := range b.gone {
+		if l.gone {
+			b.m.queue.delay(l.item, l.patience)
+		} else {
+			b.m.queue.delay(l.item, 0)
+		}
+	}
+	b.gone = nil
 }
 
 // unmark forgets that a path was found gone.

@@ -32,6 +32,7 @@ type queue struct {
 	parked     map[tree.Path][]*item
 	bigRunning int
 	bigWaiting []*item
+	backlog
 }
 
 func newQueue(workers int) *queue {
@@ -41,6 +42,7 @@ func newQueue(workers int) *queue {
 		items:    make(map[tree.Path]*item),
 		below:    make(map[tree.Path]int),
 		parked:   make(map[tree.Path][]*item),
+		backlog:  backlog{unseen: make(map[uint64]int)},
 	}
 	q.changed = sync.NewCond(&q.mu)
 	q.idle = sync.NewCond(&q.mu)
@@ -77,6 +79,7 @@ func (q *queue) put(path tree.Path, d dirt, hasten bool) {
 	if !known {
 		it = &item{path: path, dirt: d}
 		q.items[path] = it
+		q.foresee(it)
 		q.makeReady(it)
 		return
 	}
@@ -105,9 +108,9 @@ func (q *queue) makeReady(it *item) {
 // the two names of a rename should meet in one batch.
 const leastBatch = 16
 
-// take blocks until there is work and returns up to limit paths, none the
-// same as or below another, marked as running. A big one comes alone. It
-// returns nil when ctx ended. Each path must be given back with settle or
+// take blocks until there is work and returns up to limit paths, and those
+// that awaited one of them, none the same as or below another, marked as
+// running. A big one comes alone. It returns nil when ctx ended. Each path must be given back with settle or
 // delay.
 func (q *queue) take(ctx context.Context, limit int) []*item {
 	stop := context.AfterFunc(ctx, q.wakeAll)
@@ -162,6 +165,7 @@ func (q *queue) takeFrom(line []*item, share int, batch []*item) (rest, taken []
 		default:
 			q.start(it)
 			batch = append(batch, it)
+			batch = append(batch, q.startAwaiting(it)...)
 		}
 		line[n] = nil
 	}
@@ -180,6 +184,7 @@ func (q *queue) settle(it *item, v verdict) {
 	q.finish(it)
 	if again != nil {
 		*it = item{path: it.path, dirt: *again}
+		q.foresee(it)
 		q.makeReady(it)
 	} else {
 		delete(q.items, it.path)
@@ -198,6 +203,11 @@ func (q *queue) settle(it *item, v verdict) {
 func (q *queue) delay(it *item, pause time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.putBack(it, pause)
+}
+
+// putBack is delay. The caller holds mu.
+func (q *queue) putBack(it *item, pause time.Duration) {
 	q.finish(it)
 	if it.again != nil {
 		it.merge(*it.again)
@@ -208,6 +218,11 @@ func (q *queue) delay(it *item, pause time.Duration) {
 		q.makeReady(it)
 		return
 	}
+	q.pause(it, pause)
+}
+
+// pause lets it wait. The caller holds mu.
+func (q *queue) pause(it *item, pause time.Duration) {
 	it.state = isDelayed
 	it.due = time.Now().Add(pause)
 	heap.Push(&q.delayed, it)
@@ -244,7 +259,7 @@ func (q *queue) claim(path tree.Path) *item {
 	if ok {
 		heap.Remove(&q.delayed, it.index)
 	} else {
-		it = &item{path: path, dirt: dirt{cause: ByPass, kept: true}}
+		it = &item{path: path, dirt: dirt{cause: ByPass, kept: true}, seen: true}
 		q.items[path] = it
 	}
 	q.start(it)

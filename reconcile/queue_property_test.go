@@ -92,14 +92,14 @@ func (w *watched) ends(it *item, covers int, r *rand.Rand) {
 	if it.big {
 		w.big--
 	}
-	how := r.IntN(6)
+	how := r.IntN(7)
 	pause := time.Duration(r.IntN(50)) * time.Millisecond
 	switch how {
 	case 0:
 		if !w.dirtyAgain(it) {
 			w.due[it.path] = time.Now().Add(pause)
 		}
-	case 1:
+	case 1, 2:
 	default:
 		w.served[it.path] = covers
 	}
@@ -110,6 +110,10 @@ func (w *watched) ends(it *item, covers int, r *rand.Rand) {
 		w.q.enlarge(it)
 	case how == 1:
 		w.q.delay(it, 0)
+	case how == 2:
+		other := places[r.IntN(len(places))]
+		delete(w.due, other) // it may have its turn sooner
+		w.q.await(it, other, pause)
 	default:
 		w.told += len(it.done)
 		it.done = nil
@@ -159,10 +163,12 @@ func (w *watched) mayClaim(r *rand.Rand) {
 	}
 }
 
+// places are the paths that become dirty.
+var places = []tree.Path{tree.Root, "a", "a/b", "a/b/c", "a/b/d", "a/e", "ab", "f", "f/g", "f/h", "i", "j", "k"}
+
 // Whatever producers and workers do, the queue keeps its promises, and all is
 // worked off in the end.
 func TestQueueKeepsItsPromises(t *testing.T) {
-	paths := []tree.Path{tree.Root, "a", "a/b", "a/b/c", "a/b/d", "a/e", "ab", "f", "f/g", "f/h", "i", "j", "k"}
 	rapid.Check(t, func(rt *rapid.T) {
 		rapid.SyncTest(rt, func(rt *rapid.T) {
 			workers := rapid.IntRange(2, 4).Draw(rt, "workers")
@@ -182,7 +188,7 @@ func TestQueueKeepsItsPromises(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, uint64(100+i)))
 				producing.Go(func() {
 					for range 60 {
-						w.add(paths[r.IntN(len(paths))], r.IntN(3) > 0)
+						w.add(places[r.IntN(len(places))], r.IntN(3) > 0)
 						time.Sleep(time.Duration(r.IntN(4)) * time.Millisecond) // on the fake clock
 					}
 				})
@@ -215,7 +221,7 @@ func (w *watched) check(err error) {
 		w.fail("idle while %v run", w.running)
 	case w.told != w.called:
 		w.fail("%d of %d were told", w.told, w.called)
-	case len(w.q.parked)+len(w.q.below)+len(w.q.delayed)+len(w.q.ready)+len(w.q.sooner)+len(w.q.bigWaiting) > 0 ||
+	case len(w.q.parked)+len(w.q.below)+len(w.q.delayed)+len(w.q.ready)+len(w.q.sooner)+len(w.q.bigWaiting)+len(w.q.unseen) > 0 ||
 		w.q.running != 0 || w.q.bigRunning != 0:
 		w.fail("an idle queue holds something: %+v", w.q)
 	}

@@ -23,7 +23,7 @@ func (q *queue) blocker(path tree.Path) (tree.Path, bool) {
 	for p := path; p != tree.Root; {
 		p = p.Parent()
 		above, ok := q.items[p]
-		if ok && (above.state == isRunning || above.state == isParked && q.bigRunning == 0) {
+		if ok && (above.state == isRunning || above.waits() && q.bigRunning == 0) {
 			return p, true
 		}
 	}
@@ -58,6 +58,7 @@ func (q *queue) start(it *item) {
 
 // finish undoes start and wakes what waited for it.
 func (q *queue) finish(it *item) {
+	q.see(it)
 	q.running--
 	if it.big {
 		q.bigRunning--
@@ -92,8 +93,6 @@ func (q *queue) unpark(path tree.Path) {
 	}
 	delete(q.parked, path)
 	for _, it := range waiting {
-		it.state = isReady
+		q.wake(it)
 	}
-	q.sooner = append(q.sooner, waiting...)
-	q.changed.Signal()
 }

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path"
 	"slices"
@@ -160,6 +161,53 @@ func TestFolderRenamedAndChangedAtOnce(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A folder that is renamed again while what came along is still looked at is
+// not copied.
+func TestFolderRenamedToAndFro(t *testing.T) {
+	r := setUp(t, reconcile.Options{Patience: 200 * time.Millisecond})
+	var inside []string
+	for i := range 400 {
+		sub := fmt.Sprintf("/sub-%d", i%4)
+		if i < 4 {
+			inside = append(inside, sub)
+		}
+		inside = append(inside, fmt.Sprintf("%s/file-%d", sub, i))
+		r.write("a"+inside[len(inside)-1], fmt.Sprint(i))
+	}
+	r.served(func(ctx context.Context) {
+		from, to := "a", "b"
+		var want []string
+		for range 12 {
+			must(t, os.Rename(r.in(from), r.in(to)))
+			dirty := []string{from, to}
+			for _, path := range inside {
+				dirty = append(dirty, to+path)
+			}
+			r.mirror.Dirty(dirty, reconcile.ByWatch)
+			r.log.await(t, "the rename", func() bool { return exists(r.at(to)) && !exists(r.at(from)) })
+			want = append(want, renamed(from, to))
+			from, to = to, from
+		}
+		r.idle(ctx)
+		r.did(want...)
+		r.wantEqual("after renames to and fro")
+		r.wantProof(ctx)
+	})
+}
+
+// What is known of the new name may be older than what is known of the old one.
+func TestNewNameIsLookedAtTooEarly(t *testing.T) {
+	r := filled(t)
+	r.served(func(ctx context.Context) {
+		must(t, os.Rename(r.in("folder"), r.in("renamed")))
+		r.mirror.Dirty([]string{"renamed"}, reconcile.ByWatch)
+		r.mirror.Dirty([]string{"folder"}, reconcile.ByWatch)
+		r.idle(ctx)
+		r.did(renamed("folder", "renamed"))
+		r.wantEqual("after a rename")
+	})
 }
 
 // Files that no signature tells apart may be taken for one another: what

@@ -67,6 +67,7 @@ type batch struct {
 	// that waits for it, or nil.
 	parents map[tree.Path]*pass
 	ended   []ended
+	gone    []*look // met gone, and not yet given back
 	placing placing
 }
 
@@ -124,6 +125,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 		}
 		b.plan(ctx, l)
 	}
+	b.beginPatience()
 	b.apply(ctx)
 	b.removeAll(ctx, doomed)
 	b.finish(ctx)

@@ -25,7 +25,7 @@ var (
 
 const (
 	small = 3000    // bytes that fit into one write
-	large = 3 << 20 // bytes that the kernel copies
+	large = 3 << 20 // bytes that go over in several blocks
 )
 
 func (b builder) path(name string) string { return filepath.Join(b.root, name) }

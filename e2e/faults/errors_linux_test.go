@@ -68,6 +68,7 @@ var failures = map[string][]unix.Errno{
 	"fsync":           {unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EROFS},
 	"fdatasync":       {unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EROFS},
 	"syncfs":          {unix.EIO, unix.ENOSPC, unix.EDQUOT},
+	"sync_file_range": {unix.EIO, unix.ENOSPC, unix.EDQUOT},
 	"flock":           {unix.EIO, unix.ENOLCK, unix.EWOULDBLOCK},
 	"close":           {unix.EIO, unix.ENOSPC, unix.EDQUOT},
 }

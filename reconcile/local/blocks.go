@@ -22,8 +22,8 @@ type portion struct {
 	hash tree.Digest
 }
 
-// inBlocks brings content over, if to is not nil, and returns its digest: that
-// of the very bytes written. Several goroutines do it, each a block at a time,
+// inBlocks brings content over, if to is not nil, and returns its digest, if it
+// was asked for: that of the very bytes written. Several goroutines do it, each a block at a time,
 // for reading, writing and hashing one after the other leaves all but one core
 // idle. from serves several readers at once.
 func (t *transfer) inBlocks(from io.ReaderAt, ranges *spans, to *at.File) (d tree.Digest, err error) {
@@ -40,6 +40,12 @@ func (t *transfer) inBlocks(from io.ReaderAt, ranges *spans, to *at.File) (d tre
 		if err := t.window(window, from, to); err != nil {
 			return d, err
 		}
+		if to != nil {
+			t.wrote(min(offset, t.size))
+		}
+		if !t.hash {
+			continue
+		}
 		for i := range window {
 			p := &window[i]
 			if n := p.end - p.start; p.data == nil {
@@ -49,7 +55,10 @@ func (t *transfer) inBlocks(from io.ReaderAt, ranges *spans, to *at.File) (d tre
 			}
 		}
 	}
-	return h.Sum(), nil
+	if t.hash {
+		d = h.Sum()
+	}
+	return d, nil
 }
 
 // window brings some blocks over side by side.
@@ -102,7 +111,9 @@ func (t *transfer) carry(p *portion, buffer *[piece]byte, from io.ReaderAt, to *
 			return err
 		}
 	}
-	p.hash = tree.HashBlock(block)
+	if t.hash {
+		p.hash = tree.HashBlock(block)
+	}
 	return nil
 }
 

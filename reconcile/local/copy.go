@@ -15,8 +15,8 @@ import (
 // and the block by which content is hashed.
 const piece = tree.ContentBlock
 
-// kernelPiece is how much the kernel copies between two looks at the context.
-const kernelPiece = 32 << 20
+// early is how much is written between two requests to bring it to disk.
+const early = 2 << 20
 
 // page is the smallest hole that any supported file system makes.
 const page = 4096
@@ -50,6 +50,11 @@ type transfer struct {
 	to   *at.File
 	size int64
 	hash bool
+
+	// synced: what is written is about to be brought to disk. requested is up
+	// to where the system was asked for it.
+	synced    bool
+	requested int64
 }
 
 // run brings size bytes over, holes as holes, and returns their digest if it
@@ -72,12 +77,22 @@ func (t *transfer) run() (tree.Digest, error) {
 		return tree.Digest{}, err
 	}
 	switch {
-	case t.hash && behind != nil:
+	case behind != nil:
 		return t.inBlocks(t.from, &spans{of: t.from}, t.to)
 	case t.hash:
 		return t.hashed()
 	}
-	return tree.Digest{}, t.eachData(func(start, end int64) error { return t.ranged(behind, start, end) })
+	return tree.Digest{}, t.eachData(t.plain)
+}
+
+// wrote says that all below end is written, and has the system begin to bring
+// it to disk: it does so beside what is read and written further on, and the
+// sync at the end finds little left.
+func (t *transfer) wrote(end int64) {
+	if t.synced && end-t.requested >= early {
+		t.to.StartSync(t.requested, end-t.requested)
+		t.requested = end
+	}
 }
 
 // small copies what fits into one buffer. Only content that has pages of zeros
@@ -172,22 +187,8 @@ func (t *transfer) eachData(f func(start, end int64) error) error {
 	return nil
 }
 
-// ranged copies one range: inside the kernel where both are files of it
-// (copy_file_range), else through a buffer.
-func (t *transfer) ranged(behind *at.File, start, end int64) error {
-	for behind != nil && start < end {
-		if err := t.ctx.Err(); err != nil {
-			return err
-		}
-		n, err := t.to.CopyRange(behind, start, min(end-start, kernelPiece))
-		if errors.Is(err, at.ErrUnsupported) || err == nil && n == 0 {
-			break // the buffer will do, or find the end
-		}
-		if err != nil {
-			return err
-		}
-		start += n
-	}
+// plain copies one range through a buffer.
+func (t *transfer) plain(start, end int64) error {
 	buffer := buffers.Get().(*[piece]byte)
 	defer buffers.Put(buffer)
 	for start < end {
@@ -202,6 +203,7 @@ func (t *transfer) ranged(behind *at.File, start, end int64) error {
 			return err
 		}
 		start += int64(len(buf))
+		t.wrote(start)
 	}
 	return nil
 }
@@ -258,6 +260,7 @@ func (t *transfer) feed(pieces chan<- hashPiece) error {
 			}
 			pieces <- p
 			at += int64(p.n)
+			t.wrote(at)
 		}
 		return nil
 	})

@@ -188,7 +188,10 @@ func (b *batch) writeTemp(f *folder, a *tree.Action, content tree.Content, want 
 }
 
 func (b *batch) fill(f *folder, file *at.File, a *tree.Action, content tree.Content, want tree.Entry) (tree.Digest, error) {
-	t := transfer{ctx: b.ctx, from: content, to: file, size: want.Size, hash: a.Hash}
+	t := transfer{
+		ctx: b.ctx, from: content, to: file, size: want.Size, hash: a.Hash,
+		synced: b.r.options.Durability != NeverSync,
+	}
 	digest, err := t.run()
 	if err != nil {
 		return digest, err

@@ -95,6 +95,7 @@ var layouts = map[int32]layout{
 	unix.SYS_FSYNC:             onFile("fsync", 0),
 	unix.SYS_FDATASYNC:         onFile("fdatasync", 0),
 	unix.SYS_SYNCFS:            onFile("syncfs", 0),
+	unix.SYS_SYNC_FILE_RANGE:   onFile("sync_file_range", 0),
 	unix.SYS_FLOCK:             onFile("flock", 0),
 	unix.SYS_CLOSE:             onFile("close", 0),
 	unix.SYS_IOCTL:             onFile("ioctl", 0),
@@ -110,5 +111,5 @@ var changing = map[string]bool{
 	"mkdirat": true, "mknodat": true, "unlinkat": true, "fchownat": true, "fchmodat": true, "fchmodat2": true, "utimensat": true,
 	"symlinkat": true, "linkat": true, "renameat": true, "renameat2": true, "lsetxattr": true, "lremovexattr": true,
 	"ftruncate": true, "fallocate": true, "fchmod": true, "fchown": true, "fsetxattr": true, "fremovexattr": true, "fsync": true,
-	"fdatasync": true, "syncfs": true, "ioctl": true, "write": true, "pwrite64": true, "copy_file_range": true,
+	"fdatasync": true, "syncfs": true, "sync_file_range": true, "ioctl": true, "write": true, "pwrite64": true, "copy_file_range": true,
 }

@@ -59,10 +59,8 @@ func noXattrs(want []tree.Xattr) error {
 // Clone answers [ErrUnsupported]: only whole new names can be cloned here.
 func (f *File) Clone(from *File) error { return unsupported("clone", unix.ENOTSUP) }
 
-// CopyRange answers [ErrUnsupported].
-func (f *File) CopyRange(from *File, offset, n int64) (int64, error) {
-	return 0, unsupported("copy_file_range", unix.ENOTSUP)
-}
+// StartSync does nothing here.
+func (f *File) StartSync(offset, n int64) {}
 
 // Sequential does nothing here.
 func (f *File) Sequential() error { return nil }

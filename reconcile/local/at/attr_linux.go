@@ -102,6 +102,12 @@ func setTime(fd int, t tree.Time, both bool) error {
 
 func syncFile(fd int) error { return unix.Fsync(fd) }
 
+// StartSync has the system begin to bring n bytes at offset to disk, and does
+// not wait for it (sync_file_range). Only [File.Sync] tells what became of it.
+func (f *File) StartSync(offset, n int64) {
+	unix.SyncFileRange(f.fd, offset, n, unix.SYNC_FILE_RANGE_WRITE)
+}
+
 // Clone makes f share all blocks of from (FICLONE, ioctl_ficlone(2)): the
 // whole content and size at once. Errors: [ErrUnsupported].
 func (f *File) Clone(from *File) error {
@@ -112,24 +118,6 @@ func (f *File) Clone(from *File) error {
 		}
 	}
 }
-
-// CopyRange copies up to n bytes at offset of from to the same offset of f
-// inside the kernel, and returns how many; 0 at the end of from, and on file
-// systems that make up their content. It fills holes. Errors:
-// [ErrUnsupported] asks to read and write instead.
-func (f *File) CopyRange(from *File, offset, n int64) (int64, error) {
-	for {
-		in, out := offset, offset
-		done, err := unix.CopyFileRange(from.fd, &in, f.fd, &out, int(min(n, copyMax)), 0)
-		if err != unix.EINTR {
-			return int64(max(done, 0)), unsupported("copy_file_range", err)
-		}
-	}
-}
-
-// copyMax is the longest range of one call; Linux takes somewhat less than
-// 2 GiB, and a stop should not have to wait for more than this.
-const copyMax = 1 << 30
 
 // Sequential tells the kernel that the file is about to be read from its
 // start to its end.

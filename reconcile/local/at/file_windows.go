@@ -81,8 +81,8 @@ func (f *File) Data(offset int64) (start, end int64, err error) {
 // Clone answers [ErrUnsupported].
 func (f *File) Clone(from *File) error { return ErrUnsupported }
 
-// CopyRange answers [ErrUnsupported].
-func (f *File) CopyRange(from *File, offset, n int64) (int64, error) { return 0, ErrUnsupported }
+// StartSync does nothing here.
+func (f *File) StartSync(offset, n int64) {}
 
 // Sequential does nothing here.
 func (f *File) Sequential() error { return nil }

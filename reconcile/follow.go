@@ -3,7 +3,10 @@ package reconcile
 import (
 	"context"
 	"hash/maphash"
+	"maps"
 	"math/bits"
+	"slices"
+	"strings"
 	"sync"
 
 	"lockstep/reconcile/tree"
@@ -34,6 +37,15 @@ func (f *following) lock(folders map[tree.Path]*pass) (unlock func()) {
 	}
 }
 
+// byFolder has what stands in one folder follow each other, so that each folder
+// is opened once.
+func byFolder(a, b tree.Path) int {
+	if byParent := strings.Compare(string(a.Parent()), string(b.Parent())); byParent != 0 {
+		return byParent
+	}
+	return strings.Compare(string(a), string(b))
+}
+
 // follow puts the times of folders back in which something was changed, on
 // either side: they change with what is in them. Where that goes wrong the
 // folder is dirty.
@@ -44,7 +56,7 @@ func (b *batch) follow(ctx context.Context) {
 	m := b.m
 	defer m.following.lock(b.parents)()
 	var actions []tree.Action
-	for parent := range b.parents {
+	for _, parent := range slices.SortedFunc(maps.Keys(b.parents), byFolder) {
 		if parent == tree.Root && m.guard.holdsRoot() {
 			continue // what stands at the root now is no model for the replica's
 		}

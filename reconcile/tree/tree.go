@@ -80,7 +80,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("name %q is no name of an entry", name)
 	case len(name) > MaxName:
 		return fmt.Errorf("name of %d bytes is longer than %d", len(name), MaxName)
-	case strings.ContainsAny(name, "/\x00"):
+	case strings.IndexByte(name, '/') >= 0 || strings.IndexByte(name, 0) >= 0:
 		return fmt.Errorf("name %q holds a slash or a NUL byte", name)
 	}
 	return nil

@@ -192,7 +192,12 @@ func (m *match) pair(k *block, r *room) (bool, error) {
 		if err != nil || !bytes.Equal(a, b) {
 			return false, err
 		}
-		if m.hash {
+		switch {
+		case !m.hash:
+		case n == k.n:
+			k.hash = tree.HashBlock(a)
+			return true, nil
+		default:
 			r.hash.Write(a)
 		}
 		done += n

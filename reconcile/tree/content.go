@@ -1,6 +1,10 @@
 package tree
 
-import "github.com/zeebo/blake3"
+import (
+	outer "github.com/zeebo/blake3"
+
+	"lockstep/reconcile/tree/blake3"
+)
 
 // ContentBlock is the length in bytes of the blocks by which [ContentHash]
 // takes content apart.
@@ -22,9 +26,9 @@ var zeroBlock = Digest{
 // written, and the digest of equal bytes is the same either way. The zero
 // ContentHash is ready for use.
 type ContentHash struct {
-	block  *blake3.Hasher // what is begun of a block
+	block  blake3.Hasher // what is begun of a block
 	begun  int
-	blocks *blake3.Hasher
+	blocks *outer.Hasher
 	first  Digest
 	total  int64
 }
@@ -127,7 +131,7 @@ func (h *ContentHash) add(block Digest, n int) {
 	} else {
 		if h.total == ContentBlock { // only now it is known to be more than one
 			if h.blocks == nil {
-				h.blocks = blake3.NewDeriveKey(contentContext)
+				h.blocks = outer.NewDeriveKey(contentContext)
 			}
 			h.blocks.Write(h.first[:])
 		}

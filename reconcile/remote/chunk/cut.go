@@ -14,10 +14,10 @@ import (
 
 	chunkers "github.com/PlakarKorp/go-cdc-chunkers"
 	"github.com/PlakarKorp/go-cdc-chunkers/chunkers/jc"
-	"github.com/zeebo/blake3"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/blake3"
 )
 
 // The sizes of chunks: about 75 KiB on average keeps what is told of a content

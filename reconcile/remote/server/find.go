@@ -4,11 +4,11 @@ import (
 	"errors"
 	"io"
 
-	"github.com/zeebo/blake3"
 	"google.golang.org/grpc/mem"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/blake3"
 )
 
 // search is for the bytes of one segment, which is not among those of its

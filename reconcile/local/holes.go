@@ -30,9 +30,11 @@ func (h *holes) at(offset, n int64) (bool, error) {
 	return h.start >= offset+n, nil
 }
 
+// zeros is a page of them.
+var zeros [page]byte
+
 // allZero reports whether buf holds nothing but zeros.
 func allZero(buf []byte) bool {
-	var zeros [page]byte
 	for len(buf) > 0 {
 		n := min(len(buf), page)
 		if buf[0] != 0 || !bytes.Equal(buf[:n], zeros[:n]) {

@@ -22,7 +22,7 @@ const (
 	// complete. Of a larger one that replaces no file, up to maxStreamed wait
 	// to be written; another one goes through the spool.
 	inMemory    = 1 << 20
-	maxStreamed = 2 << 20
+	maxStreamed = 4 << 20
 	// rescueWithin is how long the server keeps what arrived of a content when
 	// it is told to stop.
 	rescueWithin = time.Second

@@ -118,6 +118,12 @@ func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
 		c.consumed(offset)
 		c.noteWritten(offset)
 	}
+	n, err = c.read(p, offset)
+	c.account(p[:n], offset)
+	return n, err
+}
+
+func (c *arriving) read(p []byte, offset int64) (n int, err error) {
 	for n < len(p) {
 		at := offset + int64(n)
 		s, ok, err := c.wait(at, true)
@@ -141,7 +147,6 @@ func (c *arriving) ReadAt(p []byte, offset int64) (n int, err error) {
 				return n, fmt.Errorf("read a chunk again: %w", err)
 			}
 		}
-		c.account(part, at)
 		n += len(part)
 	}
 	return n, nil
@@ -220,7 +225,8 @@ func (c *arriving) allHoles(start, end int64) bool {
 	return end <= c.known
 }
 
-// Data tells the ranges that the client sent as such.
+// Data tells the ranges that the client sent as such, block by block: a whole
+// block is written and hashed at once.
 func (c *arriving) Data(offset int64) (start, end int64, err error) {
 	for {
 		s, ok, err := c.wait(offset, false)
@@ -230,11 +236,28 @@ func (c *arriving) Data(offset int64) (start, end int64, err error) {
 		if !ok {
 			return 0, 0, io.EOF
 		}
+		end = s.start + s.length
 		if !s.hole {
-			return offset, s.start + s.length, nil
+			end, err = c.dataEnd(end, (offset/tree.ContentBlock+1)*tree.ContentBlock)
+			return offset, end, err
+		}
+		offset = end
+	}
+}
+
+// dataEnd returns how far from offset on it is data, up to most.
+func (c *arriving) dataEnd(offset, most int64) (int64, error) {
+	for offset < most {
+		s, ok, err := c.wait(offset, false)
+		if err != nil {
+			return 0, err
+		}
+		if !ok || s.hole {
+			return offset, nil
 		}
 		offset = s.start + s.length
 	}
+	return most, nil
 }
 
 // Changed waits for the client's last word and holds what was read against

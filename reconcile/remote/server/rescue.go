@@ -65,8 +65,9 @@ func (c *arriving) noteWritten(offset int64) {
 	f := chunk.File{Path: c.writtenTo(), Size: offset}
 	if f.Path != "" {
 		f.Chunks = named(c.segments[c.noted:c.held])
+		c.noted = c.held
 	}
-	c.noted, c.notedTo = c.held, offset
+	c.notedTo = offset
 	c.b.mu.Unlock()
 	if len(f.Chunks) == 0 {
 		return
@@ -75,16 +76,17 @@ func (c *arriving) noteWritten(offset int64) {
 	_ = c.b.x.folder.Index.Flush() // what it forgets is sent once more
 }
 
-// remember notes in the index what was published at path.
+// remember notes in the index what was published at path: what was noted while
+// it was written follows it there.
 func (c *arriving) remember(path tree.Path) {
 	c.b.mu.Lock()
-	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime, Chunks: named(c.segments)}
+	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime, Chunks: named(c.segments[c.noted:])}
 	written := c.writtenTo()
 	c.b.mu.Unlock()
-	if c.noted > 0 && written != "" {
+	if c.noted > 0 {
 		c.b.x.folder.Index.Rename(written, path)
 	}
-	if len(f.Chunks) > 0 {
+	if len(f.Chunks) > 0 || c.noted > 0 {
 		c.b.x.folder.Index.Note(f)
 	}
 }

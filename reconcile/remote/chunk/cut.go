@@ -12,9 +12,6 @@ import (
 	"io"
 	"sync"
 
-	chunkers "github.com/PlakarKorp/go-cdc-chunkers"
-	"github.com/PlakarKorp/go-cdc-chunkers/chunkers/jc"
-
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 	"lockstep/reconcile/tree/blake3"
@@ -77,10 +74,6 @@ func Cut(c tree.Content, size int64, room Room, emit func(Piece) error) error {
 		return cutWhole(c, buf, emit)
 	}
 	k := &cutter{from: c, room: room, emit: emit}
-	k.options = chunkers.ChunkerOpts{MinSize: least, NormalSize: normal, MaxSize: most}
-	if err := k.jc.Setup(&k.options); err != nil {
-		return fmt.Errorf("cut: %w", err)
-	}
 	return eachRange(c, size, emit, k.cut)
 }
 
@@ -128,15 +121,12 @@ func eachRange(c tree.Content, size int64, emit func(Piece) error, data func(sta
 	return nil
 }
 
-// cutter cuts where the content says so (Jin et al., "Accelerating
-// Content-Defined Chunking for Data Deduplication Based on Speculative Jump",
-// IEEE TPDS 2023). Another algorithm finds no chunk again, and is no error.
+// cutter cuts where the content says so. Another algorithm finds no chunk
+// again, and is no error.
 type cutter struct {
-	jc      jc.JC
-	options chunkers.ChunkerOpts
-	from    io.ReaderAt
-	room    Room
-	emit    func(Piece) error
+	from io.ReaderAt
+	room Room
+	emit func(Piece) error
 }
 
 // cut cuts one range of data. Only what is begun of a chunk moves, from the
@@ -156,7 +146,7 @@ func (k *cutter) cut(start, end int64) error {
 			}
 			have, start = have+n, start+int64(n)
 		}
-		n := k.jc.Algorithm(&k.options, buf[:have], have)
+		n := nextCut(buf[:have])
 		k.room.Kept(n)
 		if err := k.emit(Piece{int64(n), buf[:n]}); err != nil {
 			return err

@@ -134,7 +134,8 @@ type cutter struct {
 func (k *cutter) cut(start, end int64) error {
 	buf, have := k.room.Take(MostRoom), 0 // the first bytes of buf are read and not cut
 	for start < end || have > 0 {
-		if have < most && start < end {
+		n := nextCut(buf[:have])
+		if n == have && have < most && start < end { // where it ends is not read yet
 			if len(buf) < most {
 				next := k.room.Take(MostRoom)
 				copy(next, buf[:have])
@@ -145,8 +146,8 @@ func (k *cutter) cut(start, end int64) error {
 				return short(err)
 			}
 			have, start = have+n, start+int64(n)
+			continue
 		}
-		n := nextCut(buf[:have])
 		k.room.Kept(n)
 		if err := k.emit(Piece{int64(n), buf[:n]}); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 )
 
@@ -43,8 +42,8 @@ type deferred struct {
 // staged is a complete file that waits for its name: a temp, or one that is
 // kept open without a name. The zero one is none.
 type staged struct {
-	temp string   // its name until then
-	file *at.File // the file itself, where it has none
+	temp string       // its name until then
+	file *unnamedFile // the file itself, where it has none
 }
 
 func (s staged) none() bool { return s == staged{} }

@@ -19,7 +19,7 @@ func (b *batch) publish(d deferred) error {
 		if err == nil {
 			err = taken(d.file.Link(f.dir, a.Path.Name()))
 		}
-		b.r.unnamed.close(d.file)
+		d.file.close()
 		return err
 	}
 	if err != nil {

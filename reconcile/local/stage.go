@@ -132,23 +132,24 @@ func openReplica(dir *at.Dir, name string) (*at.File, tree.Entry, error) {
 // write makes a complete file: without a name where nothing stands at the one
 // it is for, which costs less than two names one after the other and leaves
 // nothing behind where it does not come to that; else, or where that cannot be
-// done, under the name of a temp. A content that follows where it is written
-// has to be told a name.
+// done, under the name of a temp.
 func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree.Entry) (staged, tree.Digest, error) {
-	_, follows := content.(tree.Staged)
-	if follows || a.Over != tree.Absent || !b.r.unnamed.reserve() {
+	follower, follows := content.(tree.Staged)
+	if follows && follower.Named() || a.Over != tree.Absent || !b.r.unnamed.reserve() {
 		temp, digest, err := b.writeTemp(f, a, content, want)
 		return staged{temp: temp}, digest, err
 	}
-	file, err := f.dir.CreateUnnamed()
+	file, err := b.r.unnamed.create(f)
 	if err != nil {
-		b.r.unnamed.release()
 		return staged{}, tree.Digest{}, err
 	}
-	digest, err := b.fill(f, file, a, content, want)
+	digest, err := b.fill(f, file.File, a, content, want)
 	if err != nil {
-		b.r.unnamed.close(file)
+		file.close()
 		return staged{}, tree.Digest{}, err
+	}
+	if follows {
+		follower.Unnamed(file)
 	}
 	return staged{file: file}, digest, nil
 }
@@ -224,7 +225,7 @@ func (b *batch) unlinkTemp(f *folder, temp string) {
 // discard removes what was staged for d.
 func (b *batch) discard(d deferred) {
 	if d.file != nil {
-		b.r.unnamed.close(d.file)
+		d.file.close()
 		return
 	}
 	f, err := b.folders.get(b.actions[d.index].Path.Parent())

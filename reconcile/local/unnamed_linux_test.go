@@ -1,9 +1,14 @@
 package local
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"testing"
+
+	"lockstep/reconcile/tree"
 )
 
 // TestUnnamedAreFew holds that new files get their names whether there are
@@ -34,4 +39,77 @@ func TestUnnamedAreFew(t *testing.T) {
 			})
 		}
 	}
+}
+
+// followedContent follows where it is written.
+type followedContent struct {
+	tree.Content
+	named    bool
+	name     string
+	nameless tree.Nameless
+}
+
+func (c *followedContent) Named() bool             { return c.named }
+func (c *followedContent) Staging(name string)     { c.name = name }
+func (c *followedContent) Unnamed(f tree.Nameless) { c.nameless = f }
+func (c *followedContent) Unfinished(io.ReaderAt)  {}
+
+// TestFollowed: a content that follows where it is written is told a name when
+// it has to have one, or else can be read until it gets its first one.
+func TestFollowed(t *testing.T) {
+	for _, named := range []bool{true, false} {
+		t.Run(fmt.Sprint("named ", named), func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir+"/source/file", "content")
+			s, r := sourceAt(t, dir+"/source"), replicaAt(t, dir+"/replica", ReplicaOptions{Durability: Auto})
+			if r.unnamed.most == 0 {
+				t.Skip("this file system names every file")
+			}
+			folder, err := s.Folder(tree.Root)
+			ok(t, err)
+			defer folder.Close()
+			opened, err := folder.Open("file")
+			ok(t, err)
+			c := &followedContent{Content: opened, named: named}
+			var between []byte
+			after := tree.Action{Kind: tree.Copy, Path: "other", Want: opened.Entry(), Open: func() (tree.Content, error) {
+				between = readNameless(t, c.nameless)
+				return nil, tree.ErrChanged
+			}}
+			first := tree.Action{Kind: tree.Copy, Path: "file", Want: opened.Entry(), Open: func() (tree.Content, error) { return c, nil }}
+			actions := []tree.Action{first}
+			for range syncEach { // enough to be published together
+				actions = append(actions, after)
+			}
+			if o := r.Apply(t.Context(), actions)[0]; o.Err != nil {
+				t.Fatal(o.Err)
+			}
+			if named {
+				if c.name == "" || c.nameless != nil {
+					t.Errorf("told the name %q and %v", c.name, c.nameless)
+				}
+				return
+			}
+			if c.name != "" || string(between) != "content" {
+				t.Errorf("told the name %q, and read %q before it had one", c.name, between)
+			}
+			if _, err := c.nameless.Again(); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("opened again after it got its name: %v", err)
+			}
+		})
+	}
+}
+
+// readNameless reads what has no name yet; nothing if there is none.
+func readNameless(t *testing.T, f tree.Nameless) []byte {
+	t.Helper()
+	if f == nil {
+		return nil
+	}
+	again, err := f.Again()
+	ok(t, err)
+	defer again.Close()
+	content, err := io.ReadAll(io.NewSectionReader(again, 0, 100))
+	ok(t, err)
+	return content
 }

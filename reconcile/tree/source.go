@@ -67,11 +67,29 @@ type Content interface {
 	Close() error
 }
 
-// Staged is a [Content] that follows where it is written: Staging tells the
-// name under which it stands, in the folder it is for, until it is published.
-// When it does not become complete, Unfinished is called before that is
-// removed; written has each range that was read, in its place.
+// Staged is a [Content] that follows where it is written. Of the two, Staging
+// or Unnamed is called.
 type Staged interface {
+	// Named reports whether it has to have a name from the beginning.
+	Named() bool
+	// Staging tells the name under which it stands, in the folder it is for,
+	// until it is published.
 	Staging(name string)
+	// Unnamed says that it stands there complete and waits for its first name.
+	Unnamed(Nameless)
+	// Unfinished is called when it does not become complete, before what has a
+	// name is removed; written has each range that was read, in its place.
 	Unfinished(written io.ReaderAt)
+}
+
+// Nameless is a file that no path leads to yet. Again opens it once more;
+// [fs.ErrNotExist] when it was published or given up. Safe for concurrent use.
+type Nameless interface {
+	Again() (ReadAtCloser, error)
+}
+
+// ReadAtCloser is what is read at any place and closed in the end.
+type ReadAtCloser interface {
+	io.ReaderAt
+	io.Closer
 }

@@ -30,6 +30,16 @@ func (d *Dir) CreateUnnamed() (*File, error) {
 	}
 }
 
+// Again returns another handle of the file, at no cost to a file without a
+// name: there is no path to open it by.
+func (f *File) Again() (*File, error) {
+	fd, err := unix.FcntlInt(uintptr(f.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return &File{fd: fd, sys: f.sys, kind: f.kind}, nil
+}
+
 // Descriptors is how many this process may have open.
 func Descriptors() uint64 {
 	var limit unix.Rlimit

@@ -21,6 +21,13 @@ func TestUnnamed(t *testing.T) {
 		if entries, err := os.ReadDir(path); err != nil || len(entries) > 0 {
 			t.Errorf("without a name: %v, %v", entries, err)
 		}
+		again, err := f.Again()
+		must(t, err)
+		read := make([]byte, 7)
+		if _, err := again.ReadAt(read, 0); err != nil || string(read) != "content" {
+			t.Errorf("opened again: %q, %v", read, err)
+		}
+		must(t, again.Close())
 		must(t, os.WriteFile(path+"/taken", nil, 0o600))
 		wantErr(t, "Link", f.Link(d, "taken"), fs.ErrExist)
 		must(t, f.Link(d, "name"))

@@ -64,9 +64,10 @@ type arriving struct {
 	digest   tree.Digest
 	err      error
 	buffered int64
-	held     int    // the first segment of a streamed content that may be in memory
-	starved  bool   // reading waits for more
-	staged   string // the name that it is written under; "" before
+	held     int           // the first segment of a streamed content that may be in memory
+	starved  bool          // reading waits for more
+	staged   string        // the name that it is written under; "" before
+	unnamed  tree.Nameless // where it stands without one; nil before
 
 	// Used by the goroutine that reads: the digest of what was read so far.
 	hash    tree.ContentHash

@@ -81,7 +81,7 @@ func (b *batch) findStanding(c *arriving, s *segment) {
 	}
 	f := search{b: b, c: c, s: s}
 	for _, path := range p.c.standing() {
-		other, err := b.source(c, path)
+		other, err := b.handle(c, path, p.c.reopen)
 		if err == nil && f.is(other, p.start()) {
 			f.found(other, p.start())
 		}
@@ -106,15 +106,21 @@ func (b *batch) scratch(c *arriving, length int64) []byte {
 	return b.reused[:length]
 }
 
-// source opens a file of the replica to take chunks from. Where all handles
-// are taken by small contents, which have what they need, they are given up.
-func (b *batch) source(c *arriving, path tree.Path) (tree.Content, error) {
-	content, err := b.handles.get(path)
+// source opens a file of the replica to take chunks from.
+func (b *batch) source(c *arriving, path tree.Path) (io.ReaderAt, error) {
+	return b.handle(c, path, nil)
+}
+
+// handle opens the file at path, which before it got its name
+// could only be opened again. Where all handles are taken by small contents,
+// which have what they need, they are given up.
+func (b *batch) handle(c *arriving, path tree.Path, again reopening) (io.ReaderAt, error) {
+	file, err := b.handles.get(path, again)
 	if errors.Is(err, errManyHandles) && c.entry.Size <= inMemory && !b.holdsHandles() {
 		b.handles.drop()
-		content, err = b.handles.get(path)
+		file, err = b.handles.get(path, again)
 	}
-	return content, err
+	return file, err
 }
 
 // holdsHandles reports whether a content reads from files of the replica.

@@ -215,13 +215,18 @@ type handles struct {
 	most   int
 
 	mu   sync.Mutex
-	open map[tree.Path]tree.Content
+	open map[tree.Path]tree.ReadAtCloser
 }
+
+// reopening opens a file that has no name. Errors: [fs.ErrNotExist] when it
+// has one by now, or is gone.
+type reopening func() (tree.ReadAtCloser, error)
 
 var errManyHandles = errors.New("too many files are open")
 
-// get opens the file at path, or returns the one that is open.
-func (h *handles) get(path tree.Path) (tree.Content, error) {
+// get opens the file at path, by again if that is not nil and can, or returns
+// the one that is open.
+func (h *handles) get(path tree.Path, again reopening) (io.ReaderAt, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c := h.open[path]; c != nil {
@@ -230,20 +235,31 @@ func (h *handles) get(path tree.Path) (tree.Content, error) {
 	if len(h.open) >= h.most {
 		return nil, errManyHandles
 	}
+	var file tree.ReadAtCloser
+	err := fs.ErrNotExist
+	if again != nil {
+		file, err = again()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		file, err = h.byPath(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if h.open == nil {
+		h.open = map[tree.Path]tree.ReadAtCloser{}
+	}
+	h.open[path] = file
+	return file, nil
+}
+
+func (h *handles) byPath(path tree.Path) (tree.ReadAtCloser, error) {
 	folder, err := h.reader.Folder(path.Parent())
 	if err != nil {
 		return nil, err
 	}
 	defer folder.Close()
-	c, err := folder.Open(path.Name())
-	if err != nil {
-		return nil, err
-	}
-	if h.open == nil {
-		h.open = map[tree.Path]tree.Content{}
-	}
-	h.open[path] = c
-	return c, nil
+	return folder.Open(path.Name())
 }
 
 // close closes the file at path, if it is open: what is removed takes room

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io/fs"
 	"sync"
 
 	"google.golang.org/grpc/mem"
@@ -165,6 +166,17 @@ func (b *batch) disappoint(s *segment) {
 	}
 }
 
+// Named reports whether another server is to find what arrived if this one is
+// killed: so it is with what is kept for the next attempt.
+func (c *arriving) Named() bool { return c.entry.Size > inMemory }
+
+// Unnamed notes that the content stands there without a name.
+func (c *arriving) Unnamed(file tree.Nameless) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.unnamed = file
+}
+
 // Staging notes under which name the content stands until it is published.
 func (c *arriving) Staging(name string) {
 	c.b.mu.Lock()
@@ -179,11 +191,26 @@ func (c *arriving) gone() { c.Staging("") }
 func (c *arriving) standing() []tree.Path {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
+	published := c.b.actions[c.index].Path
+	if c.unnamed != nil {
+		return []tree.Path{published}
+	}
 	written := c.writtenTo()
 	if written == "" {
 		return nil
 	}
-	return []tree.Path{written, c.b.actions[c.index].Path}
+	return []tree.Path{written, published}
+}
+
+// reopen opens what stands there without a name. Errors: [fs.ErrNotExist].
+func (c *arriving) reopen() (tree.ReadAtCloser, error) {
+	c.b.mu.Lock()
+	file := c.unnamed
+	c.b.mu.Unlock()
+	if file == nil {
+		return nil, fs.ErrNotExist
+	}
+	return file.Again()
 }
 
 // writtenTo returns where it is written until it is published; "" before. The

@@ -3,7 +3,9 @@ package remote_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -200,5 +202,48 @@ func TestPromisesDoNotCross(t *testing.T) {
 	}
 	for path, content := range map[string][]byte{"ax": x, "bx": x, "ay": y, "by": y} {
 		holds(t, filepath.Join(root, path), content)
+	}
+}
+
+// TestNamelessIsShared: what waits for its first name, and is in memory no
+// more, is found for other files of its batch and of another one.
+func TestNamelessIsShared(t *testing.T) {
+	const between = 20 // of 1 MiB: more than waits to be read
+	root := filepath.Join(t.TempDir(), "replica")
+	c := raw(t, newPlace(t, root))
+	shared := bytesOf(1, 20_000)
+	size := int64(len(shared))
+
+	files := []*wire.Action{{Kind: uint32(tree.None)}, copyAction("first", size)} // the one that waits has the rest wait
+	for i := range between {
+		files = append(files, copyAction(fmt.Sprint("between ", i), 1<<20))
+	}
+	first := upload(t, c, append(files, copyAction("last", size))...)
+	first.offers(1, shared)
+	first.say(&wire.ApplyRequest{Data: shared})
+	for i := range between {
+		content := bytesOf(uint64(2+i), 1<<20)
+		first.offers(2+i, content)
+		first.say(&wire.ApplyRequest{Data: content})
+	}
+	if needed := first.offers(len(files), shared); needed[0] {
+		t.Fatal("what waits for its name is to be sent again in its batch")
+	}
+	if _, err := os.Lstat(filepath.Join(root, "first")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was published: %v", err)
+	}
+	other := upload(t, c, copyAction("other", size))
+	if needed := other.offers(0, shared); needed[0] {
+		t.Fatal("what waits for its name is to be sent again in another batch")
+	}
+	for _, u := range []uploading{other, first} {
+		for _, err := range u.ends() {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, name := range []string{"first", "last", "other"} {
+		holds(t, filepath.Join(root, name), shared)
 	}
 }

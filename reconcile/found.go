@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
 	"lockstep/reconcile/tree"
@@ -46,13 +48,14 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 			below = append(below, visitFolder{v.path.Join(e.Name), newNode(v.node, i)})
 		}
 	}
-	leafless := p.leafless(l.entries, c)
-	v.node.begin(p.m.leaf(l.self, tree.Digest{}), names, c.Leaves, len(below)+len(leafless))
+	leafless, pending := p.leafless(l.entries, c)
+	v.node.begin(p.m.leaf(l.self, tree.Digest{}), names, c.Leaves, len(below)+pending)
 
 	if p.visit == nil {
 		p.offer(v.path, c.Drift)
 	}
-	for _, d := range c.Drift {
+	for i := range c.Drift {
+		d := &c.Drift[i]
 		path := v.path.Join(d.Name())
 		if d.Want.Kind == tree.Absent {
 			if err := p.extra(ctx, path, d); err != nil {
@@ -61,11 +64,12 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 			continue
 		}
 		var leaf func(tree.Digest)
-		if place, ok := leafless[d.Name()]; ok {
+		if leafless != nil && leafless[i] != leafy {
+			place := leafless[i]
 			leaf = func(digest tree.Digest) { v.node.set(place, digest) }
 		}
 		if d.Differs == tree.OfName && p.visit == nil {
-			p.misspelled(path, d, leaf)
+			p.misspelled(path, *d, leaf)
 			continue
 		}
 		if err := p.drift(ctx, path, d, leaf); err != nil {
@@ -99,25 +103,25 @@ func (p *pass) offer(folder tree.Path, drift []tree.Drift) {
 	}
 }
 
-// leafless returns the places of the entries whose digest comes with the work
-// on their drift.
-func (p *pass) leafless(entries []tree.Entry, c tree.Comparison) map[string]int {
+// leafy is the place of an entry whose digest is known.
+const leafy = -1
+
+// leafless returns, for each drift, the place of the entry whose digest comes
+// with the work on it, and how many there are.
+func (p *pass) leafless(entries []tree.Entry, c tree.Comparison) (places []int, pending int) {
 	if p.visit != nil || len(c.Drift) == 0 {
-		return nil
+		return nil, 0
 	}
-	missing := make(map[string]int)
-	for i, e := range entries {
-		if e.Kind != tree.Folder && c.Leaves[i].IsZero() {
-			missing[e.Name] = i
+	places = make([]int, len(c.Drift))
+	for n := range c.Drift {
+		d := &c.Drift[n]
+		i, ok := slices.BinarySearchFunc(entries, d.Name(), func(e tree.Entry, name string) int { return strings.Compare(e.Name, name) })
+		if places[n] = leafy; ok && d.Want.Kind != tree.Absent && entries[i].Kind != tree.Folder && c.Leaves[i].IsZero() {
+			places[n] = i
+			pending++
 		}
 	}
-	places := make(map[string]int)
-	for _, d := range c.Drift {
-		if i, ok := missing[d.Name()]; ok && d.Want.Kind != tree.Absent {
-			places[d.Name()] = i
-		}
-	}
-	return places
+	return places, pending
 }
 
 // count adds what a folder holds to the report.

@@ -33,6 +33,7 @@ type pass struct {
 	// outstanding has a token for each difference that the walk handed over
 	// and that is not yet worked off.
 	outstanding chan struct{}
+	release     func() // takes one back
 
 	// What Status shows while it goes on.
 	files, bytes, copied   atomic.Int64
@@ -83,6 +84,7 @@ func newPass(m *Mirror, cause PassCause) *pass {
 		groups:      make(linkGroups),
 		report:      Report{Cause: cause},
 	}
+	p.release = func() { <-p.outstanding }
 	p.changed = sync.NewCond(&p.mu)
 	p.pending = []visitFolder{{tree.Root, p.root}}
 	return p
@@ -220,7 +222,7 @@ func (p *pass) compareRoot(ctx context.Context) error {
 	want, lost := m.traits.Project(self)
 	p.countLost(tree.Root, lost)
 	if d := m.traits.Differ(want, found.Entry); d != 0 {
-		p.drift(ctx, tree.Root, tree.Drift{Differs: d, Want: want, Have: found.Entry}, nil)
+		p.drift(ctx, tree.Root, &tree.Drift{Differs: d, Want: want, Have: found.Entry}, nil)
 	}
 	return nil
 }

@@ -61,7 +61,9 @@ func (p *problems) met(at spot, err error, attempt int) {
 func (p *problems) solved(path tree.Path) {
 	p.mu.Lock()
 	_, known := p.known[spot{path: path}]
-	delete(p.known, spot{path: path})
+	if known {
+		delete(p.known, spot{path: path})
+	}
 	p.mu.Unlock()
 	if known {
 		p.observer.Solved(path)

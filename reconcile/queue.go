@@ -25,8 +25,9 @@ type queue struct {
 	sooner  []*item // those that had their turn and could not take it; served before
 	delayed dueHeap
 	timer   *time.Timer
-	// running counts; below has, for each folder, how many of what runs is
-	// below it; parked has what waits for a path to end, or for all below.
+	// running counts; below has, for each folder that something runs below, how
+	// many entries directly in it run or have something running below them;
+	// parked has what waits for a path to end, or for all below.
 	running    int
 	below      map[tree.Path]int
 	parked     map[tree.Path][]*item
@@ -177,25 +178,41 @@ func (q *queue) takeFrom(line []*item, share int, batch []*item) (rest, taken []
 
 // settle ends the run of it and tells v to those who asked. When the path
 // became dirty meanwhile, it is waiting again.
-func (q *queue) settle(it *item, v verdict) {
+func (q *queue) settle(it *item, v verdict) { q.settleAll([]ended{{it: it, v: v}}) }
+
+// settleAll settles what is done with, and leaves out what is to be looked at
+// again later.
+func (q *queue) settleAll(all []ended) {
+	told := make([][]func(verdict), len(all))
 	q.mu.Lock()
-	told := it.done
-	again := it.again
-	q.finish(it)
-	if again != nil {
-		*it = item{path: it.path, dirt: *again}
-		q.foresee(it)
-		q.makeReady(it)
-	} else {
-		delete(q.items, it.path)
+	for i, e := range all {
+		if e.after == 0 {
+			told[i] = e.it.done
+			q.end(e.it)
+		}
 	}
 	if len(q.items) == 0 {
 		q.idle.Broadcast()
 	}
 	q.mu.Unlock()
-	for _, tell := range told {
-		tell(v)
+	for i, e := range all {
+		for _, tell := range told[i] {
+			tell(e.v)
+		}
 	}
+}
+
+// end ends the run of it for good, unless it became dirty meanwhile. The
+// caller holds mu.
+func (q *queue) end(it *item) {
+	again := it.again
+	q.finish(it)
+	if again == nil {
+		delete(q.items, it.path)
+		return
+	}
+	*it = item{path: it.path, dirt: *again}
+	q.makeReady(it)
 }
 
 // delay ends the run of it without settling it: after pause it is ready

@@ -52,7 +52,9 @@ func (q *queue) start(it *item) {
 	}
 	for p := it.path; p != tree.Root; {
 		p = p.Parent()
-		q.below[p]++
+		if q.below[p]++; q.below[p] > 1 {
+			return // counts for those above already
+		}
 	}
 }
 
@@ -67,10 +69,11 @@ func (q *queue) finish(it *item) {
 	q.unpark(it.path)
 	for p := it.path; p != tree.Root; {
 		p = p.Parent()
-		if q.below[p]--; q.below[p] == 0 {
-			delete(q.below, p)
-			q.unpark(p)
+		if q.below[p]--; q.below[p] > 0 {
+			return
 		}
+		delete(q.below, p)
+		q.unpark(p)
 	}
 }
 

@@ -138,9 +138,9 @@ func (b *batch) settle(l *look, v verdict) { b.ended = append(b.ended, ended{l.i
 // nothing else is done to that meanwhile.
 func (b *batch) finish(ctx context.Context) {
 	b.follow(ctx)
+	b.m.queue.settleAll(b.ended)
 	for _, e := range b.ended {
 		if e.after == 0 {
-			b.m.queue.settle(e.it, e.v)
 			continue
 		}
 		b.m.tell(e.it, e.v)
@@ -228,7 +228,7 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 	began := time.Now()
 	outcomes := b.m.replica.Apply(ctx, actions)
 	elapsed := time.Since(began) / time.Duration(len(actions))
-	var told []Acted
+	told := make([]Acted, 0, len(outcomes))
 	for i, o := range outcomes {
 		if o.Err == nil {
 			told = appendActed(told, actions[i], o, owners[i].cause, elapsed)

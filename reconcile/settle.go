@@ -12,12 +12,12 @@ import (
 // drift hands a difference over to the workers, and waits while too many
 // wait for them. leaf, if not nil, is given the digest of the path when it is
 // equal, or the zero digest.
-func (p *pass) drift(ctx context.Context, path tree.Path, d tree.Drift, leaf func(tree.Digest)) error {
+func (p *pass) drift(ctx context.Context, path tree.Path, d *tree.Drift, leaf func(tree.Digest)) error {
 	p.mu.Lock()
 	p.report.Drift++
 	if p.visit != nil {
 		defer p.mu.Unlock()
-		p.visit(path, d)
+		p.visit(path, *d)
 		return nil
 	}
 	p.mu.Unlock()
@@ -35,7 +35,7 @@ func (p *pass) track(ctx context.Context, path tree.Path, d dirt, leaf func(tree
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	p.follow(path, d, leaf, func() { <-p.outstanding })
+	p.follow(path, d, leaf, p.release)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (p *pass) wait(ctx context.Context) error {
 }
 
 // extra keeps back what the source does not have until all is compared.
-func (p *pass) extra(ctx context.Context, path tree.Path, d tree.Drift) error {
+func (p *pass) extra(ctx context.Context, path tree.Path, d *tree.Drift) error {
 	if p.visit != nil {
 		return p.drift(ctx, path, d, nil)
 	}
@@ -146,7 +146,7 @@ func (p *pass) settleNames(ctx context.Context) error {
 	p.respells = nil
 	p.mu.Unlock()
 	for _, r := range respells {
-		if err := p.drift(ctx, r.path, r.drift, r.leaf); err != nil {
+		if err := p.drift(ctx, r.path, &r.drift, r.leaf); err != nil {
 			return err
 		}
 	}

@@ -75,12 +75,27 @@ func apply(t testing.TB, c wire.TreeClient, requests ...*wire.ApplyRequest) ([]*
 		if err != nil {
 			return outcomes, err
 		}
-		outcomes = append(outcomes, reply.Outcomes...)
+		outcomes = append(outcomes, told(reply)...)
 	}
 }
 
 func fileOf(size int64) *wire.Entry {
 	return wire.FromEntry(tree.Entry{Kind: tree.File, Mode: 0o644, Size: size})
+}
+
+// told returns the outcomes of a reply, with those that are plain.
+func told(reply *wire.ApplyReply) (outcomes []*wire.Outcome) {
+	plain := func(n uint32) {
+		for range n {
+			outcomes = append(outcomes, &wire.Outcome{Did: uint32(tree.Copy)})
+		}
+	}
+	for _, o := range reply.Outcomes {
+		plain(o.Plain)
+		outcomes = append(outcomes, o)
+	}
+	plain(reply.Plain)
+	return outcomes
 }
 
 func begin(actions ...*wire.Action) *wire.ApplyRequest {
@@ -121,6 +136,10 @@ func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
 		"X15 content first":      {steps(&wire.Step{Entry: fileOf(1)})},
 		"X15 content twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
 		"X15 out of turn":        {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Index: 1, Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
+		"X15 planned twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Planned: true}, &wire.Step{Planned: true, Last: true})},
+		"X15 planned later":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: fileOf(0)}, &wire.Step{Planned: true, Last: true})},
+		"X15 planned by nobody":  {begin(&wire.Action{Kind: uint32(tree.Copy), Path: []byte("x"), Content: true}), steps(&wire.Step{Planned: true, Last: true})},
+		"X15 planned symlink":    {begin(&wire.Action{Kind: uint32(tree.Copy), Path: []byte("x"), Content: true, Want: &wire.Entry{Kind: uint32(tree.Symlink)}}), steps(&wire.Step{Planned: true, Last: true})},
 		"X15 actions later":      {begin(copyAction("x", 0)), begin(copyAction("y", 0))},
 		"X15 content of folder":  {begin(&wire.Action{Kind: uint32(tree.Create), Path: []byte("x"), Content: true})},
 		"X26 chunk without name": {begin(copyAction("x", 1<<20)), steps(&wire.Step{Entry: fileOf(1 << 20), Chunks: []*wire.Chunk{{Length: 1 << 20}}})},

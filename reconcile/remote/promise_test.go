@@ -80,7 +80,7 @@ func (u uploading) ends() (errs []error) {
 		if err != nil {
 			u.t.Fatal(err)
 		}
-		for _, o := range reply.Outcomes {
+		for _, o := range told(reply) {
 			errs = append(errs, wire.ToError(o.Error))
 		}
 	}

@@ -26,6 +26,9 @@ const (
 // chunks, several contents ahead of the answers; what the server has not got
 // is sent.
 func (r *Replica) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	if len(actions) <= applyAtOnce {
+		return r.apply(ctx, actions)
+	}
 	outcomes := make([]tree.Outcome, 0, len(actions))
 	for len(actions) > 0 {
 		n := min(len(actions), applyAtOnce)
@@ -45,7 +48,7 @@ type sending struct {
 	outcomes []tree.Outcome // what is known here; the server's are put into it
 
 	// Used by the goroutine that sends.
-	steps    []*step
+	*messages
 	told     int   // of steps, for the next message
 	covered  int64 // bytes of content that those tell of
 	cut      cutting
@@ -62,16 +65,24 @@ type sending struct {
 	// Guarded by mu.
 	mu       sync.Mutex
 	changed  *sync.Cond
-	answers  []bool         // for the chunks that were offered, in their order
-	offers   int            // chunks that were offered and not answered
-	became   []tree.Outcome // of the actions, as the server told it
-	received error          // why nothing more is received; io.EOF at the end
+	answers  []bool   // for the chunks that were offered, in their order
+	offers   int      // chunks that were offered and not answered
+	became   []became // of the actions, as the server told it
+	received error    // why nothing more is received; io.EOF at the end
+}
+
+// became is what the server told of an action.
+type became struct {
+	plain bool // as [wire.IsPlain] says; else how it went
+	how   *tree.Outcome
 }
 
 func (r *Replica) apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
 	s := &sending{r: r, ctx: ctx, actions: actions, outcomes: make([]tree.Outcome, len(actions))}
+	s.messages = r.spare.Get().(*messages)
+	defer r.spare.Put(s.messages)
 	s.changed, s.emit = sync.NewCond(&s.mu), s.cut.take
-	s.became = make([]tree.Outcome, 0, len(actions))
+	s.became = make([]became, 0, len(actions))
 	err := ctx.Err()
 	var l *link
 	if err == nil {
@@ -141,7 +152,11 @@ func (s *sending) settle(i int, failed error) {
 	o, a := &s.outcomes[i], &s.actions[i]
 	mine := *o
 	if i < len(s.became) {
-		*o = s.became[i]
+		if b := s.became[i]; b.plain {
+			*o = wire.Plain(mine.Entry.Size)
+		} else {
+			*o = *b.how
+		}
 	}
 	switch {
 	case mine.Err != nil && (o.Err == nil || wire.CodeOf(o.Err) == wire.CodeOf(mine.Err)):
@@ -195,6 +210,9 @@ func (s *sending) take(reply *wire.ApplyReply) error {
 	}
 	s.offers -= n
 	for _, m := range reply.Outcomes {
+		if err := s.takePlain(m.GetPlain()); err != nil {
+			return err
+		}
 		o, err := wire.ToOutcome(m)
 		if err != nil {
 			return lies("%v", err)
@@ -202,7 +220,21 @@ func (s *sending) take(reply *wire.ApplyReply) error {
 		if len(s.became) == len(s.actions) {
 			return lies("more outcomes than actions")
 		}
-		s.became = append(s.became, o)
+		s.became = append(s.became, became{how: &o})
+	}
+	return s.takePlain(reply.Plain)
+}
+
+// takePlain takes so many plain outcomes. The caller holds mu.
+func (s *sending) takePlain(n uint32) error {
+	if uint64(n) > uint64(len(s.actions)-len(s.became)) {
+		return lies("more outcomes than actions")
+	}
+	for range n {
+		if a := s.actions[len(s.became)]; !wire.Carries(a) || a.Over == tree.File {
+			return lies("a %v became a new file", a.Kind)
+		}
+		s.became = append(s.became, became{plain: true})
 	}
 	return nil
 }
@@ -243,20 +275,22 @@ func (s *sending) send() error {
 // done, and does not keep the others from being done.
 func (s *sending) sendActions() error {
 	request, size := &wire.ApplyRequest{}, 0
-	for i, a := range s.actions {
-		m := wire.FromAction(a)
-		if _, _, err := wire.ToAction(m); err != nil {
+	for i := range s.actions {
+		a := s.actions[i]
+		if err := wire.CheckAction(a); err != nil {
 			s.outcomes[i].Err = err
-			m = &wire.Action{Kind: uint32(tree.None)}
+			a = tree.Action{Kind: tree.None}
 		}
 		length := 64 + len(a.Path) + len(a.From) + roughSize(a.Want)
 		if size+length > wire.MaxPiece && len(request.Actions) > 0 {
 			if err := s.stream.Send(request); err != nil {
 				return err
 			}
-			request, size = &wire.ApplyRequest{}, 0
+			request.Actions, size = request.Actions[:0], 0
 		}
-		request.Actions = append(request.Actions, m)
+		m := s.action(len(request.Actions))
+		wire.PutAction(&m.Action, &m.want, a)
+		request.Actions = append(request.Actions, &m.Action)
 		size += length
 	}
 	request.Begin = true

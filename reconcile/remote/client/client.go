@@ -70,6 +70,7 @@ type Replica struct {
 	identity []byte
 	software string
 	packer   *zstd.Encoder
+	spare    sync.Pool       // of *messages
 	ctx      context.Context // ends with Close
 	end      context.CancelFunc
 
@@ -91,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Replica, error) {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	r := &Replica{o: o, instance: make([]byte, 16)}
+	r := &Replica{o: o, instance: make([]byte, 16), spare: sync.Pool{New: func() any { return &messages{} }}}
 	if _, err := rand.Read(r.instance); err != nil {
 		return nil, fmt.Errorf("open remote replica: %w", err)
 	}

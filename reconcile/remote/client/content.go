@@ -46,11 +46,13 @@ func (s *sending) content(i int) error {
 	s.outcomes[i].Entry = e
 	s.outcomes[i].Entry.Name = a.Path.Name()
 	first := s.tell(i)
-	wire.PutEntry(&first.entry, e)
-	if _, err := wire.ToEntry(&first.entry); err != nil {
-		return s.giveUp(i, err)
+	if first.Planned = wire.IsPlanned(a.Want, e); !first.Planned {
+		if err := wire.CheckEntry(e); err != nil {
+			return s.giveUp(i, err)
+		}
+		wire.PutEntry(&first.entry, e)
+		first.Entry = &first.entry
 	}
-	first.Entry = &first.entry
 	cut := &s.cut
 	*cut = cutting{s: s, index: i, size: e.Size}
 	cut.hash.begin(e.Size)

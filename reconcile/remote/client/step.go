@@ -5,6 +5,26 @@ import (
 	"lockstep/reconcile/tree"
 )
 
+// messages has room for those of one call, and then for those of another.
+type messages struct {
+	actions []*action
+	steps   []*step
+}
+
+// action is an action with room for what it wants.
+type action struct {
+	wire.Action
+	want wire.Entry
+}
+
+// action returns the one at place i of a message.
+func (m *messages) action(i int) *action {
+	if i == len(m.actions) {
+		m.actions = append(m.actions, &action{})
+	}
+	return m.actions[i]
+}
+
 // step is a step with room for what most of them hold. Those of a message are
 // used for the next one.
 type step struct {
@@ -24,7 +44,7 @@ func (s *sending) tell(i int) *step {
 	next := s.steps[s.told]
 	s.told++
 	next.Index, next.Last, next.Chunks = uint32(i), false, next.only[:0]
-	next.Entry, next.Digest, next.Error = nil, nil, nil
+	next.Entry, next.Planned, next.Digest, next.Error = nil, false, nil, nil
 	return next
 }
 

@@ -114,23 +114,31 @@ func (x *session) Apply(stream applyStream) error {
 	if err != nil {
 		return err
 	}
-	return sendOutcomes(stream, outcomes)
+	return b.sendOutcomes(stream, outcomes)
 }
 
-func sendOutcomes(stream applyStream, outcomes []tree.Outcome) error {
+func (b *batch) sendOutcomes(stream applyStream, outcomes []tree.Outcome) error {
 	const part = 256
-	for len(outcomes) > 0 {
-		reply := &wire.ApplyReply{}
-		n := min(part, len(outcomes))
-		for _, o := range outcomes[:n] {
-			reply.Outcomes = append(reply.Outcomes, wire.FromOutcome(o))
+	reply := &wire.ApplyReply{}
+	for i, o := range outcomes {
+		if c := b.contents[i]; c != nil && wire.IsPlain(o, c.entry.Size) {
+			reply.Plain++
+			continue
+		}
+		m := wire.FromOutcome(o)
+		m.Plain, reply.Plain = reply.Plain, 0
+		if reply.Outcomes = append(reply.Outcomes, m); len(reply.Outcomes) < part {
+			continue
 		}
 		if err := stream.Send(reply); err != nil {
 			return err
 		}
-		outcomes = outcomes[n:]
+		reply = &wire.ApplyReply{}
 	}
-	return nil
+	if reply.Plain == 0 && len(reply.Outcomes) == 0 {
+		return nil
+	}
+	return stream.Send(reply)
 }
 
 // readActions reads all actions of the batch.
@@ -179,7 +187,7 @@ func (b *batch) guarded(ctx context.Context) map[int]error {
 		}
 		if err != nil {
 			refused[i] = fmt.Errorf("%v: %w", a.Kind, err)
-			b.actions[i] = tree.Action{Kind: tree.None, Path: a.Path}
+			b.actions[i] = tree.Action{Kind: tree.None, Path: a.Path, Want: a.Want}
 		}
 	}
 	return refused

@@ -18,7 +18,7 @@ func (b *batch) begin(step *wire.Step) (*arriving, error) {
 	index := int(step.Index)
 	c := b.contents[index]
 	if index == b.current {
-		if c.complete || step.Entry != nil {
+		if c.complete || step.Entry != nil || step.Planned {
 			return nil, errors.New("more of a content that is complete")
 		}
 		return c, nil
@@ -26,14 +26,18 @@ func (b *batch) begin(step *wire.Step) (*arriving, error) {
 	if index < b.current || b.current >= 0 && !b.contents[b.current].complete {
 		return nil, errors.New("contents come out of turn")
 	}
-	if step.Entry == nil && step.Error == nil {
+	says := step.Entry != nil || step.Planned
+	if !says && step.Error == nil {
 		return nil, errors.New("a content that does not say what it is")
 	}
 	b.current, b.inPlace = index, 0
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if step.Entry != nil {
-		entry, err := wire.ToEntry(step.Entry)
+	if says {
+		entry, err := b.actions[index].Want, error(nil)
+		if !step.Planned {
+			entry, err = wire.ToEntry(step.Entry)
+		}
 		if err != nil {
 			return nil, err
 		}

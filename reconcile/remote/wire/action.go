@@ -2,21 +2,60 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 
 	"lockstep/reconcile/tree"
 )
 
 // FromAction puts a into a message; its content travels by itself.
 func FromAction(a tree.Action) *Action {
-	m := &Action{
-		Kind: uint32(a.Kind), Path: []byte(a.Path), From: []byte(a.From), Over: uint32(a.Over), Content: Carries(a),
-		Fresh: a.Fresh, Unsettled: a.Unsettled, Follows: a.Follows,
-	}
-	if a.Kind != tree.Remove {
-		m.Want = FromEntry(a.Want)
-		m.Want.Dev, m.Want.Ino = 0, 0
-	}
+	m := &Action{}
+	PutAction(m, &Entry{}, a)
 	return m
+}
+
+// PutAction puts a into a message that may have held another one, and what it
+// wants into want; it uses the room that these had.
+func PutAction(m *Action, want *Entry, a tree.Action) {
+	m.Path, m.From = append(m.Path[:0], a.Path...), append(m.From[:0], a.From...)
+	m.Kind, m.Over, m.Content = uint32(a.Kind), uint32(a.Over), Carries(a)
+	m.Fresh, m.Unsettled, m.Follows = a.Fresh, a.Unsettled, a.Follows
+	if m.Want = nil; a.Kind != tree.Remove {
+		e := a.Want
+		e.Name, e.ID = "", tree.ID{} // the path has the one, and the server its own of the other
+		PutEntry(want, e)
+		m.Want = want
+	}
+}
+
+// CheckAction holds an action against the bounds of what travels.
+func CheckAction(a tree.Action) error {
+	for _, path := range []tree.Path{a.Path, a.From} {
+		if err := checkPath(path); err != nil {
+			return err
+		}
+	}
+	if a.Kind == tree.Remove {
+		return nil
+	}
+	return CheckEntry(a.Want)
+}
+
+// IsPlanned reports whether a content says of itself what its action wants.
+func IsPlanned(want, e tree.Entry) bool {
+	return want.Kind == e.Kind && want.Mode == e.Mode && want.UID == e.UID && want.GID == e.GID && want.Size == e.Size &&
+		want.ModTime == e.ModTime && slices.Equal(want.Xattrs, e.Xattrs)
+}
+
+// IsPlain reports whether an outcome need not be told: a new file was made with
+// a content of that size.
+func IsPlain(o tree.Outcome, size int64) bool {
+	return o.Err == nil && o.Did == tree.Copy && o.Differed == tree.OfExistence && o.Bytes == size && o.Removed == 0
+}
+
+// Plain is that outcome.
+func Plain(size int64) tree.Outcome {
+	return tree.Outcome{Did: tree.Copy, Differed: tree.OfExistence, Bytes: size}
 }
 
 // Carries reports whether content goes with a.
@@ -44,6 +83,7 @@ func ToAction(m *Action) (a tree.Action, content bool, err error) {
 		if a.Want, err = ToEntry(m.Want); err != nil {
 			return a, false, err
 		}
+		a.Want.Name = a.Path.Name()
 	}
 	takes := a.Kind == tree.Copy || a.Kind == tree.Update
 	if m.GetContent() && !takes {

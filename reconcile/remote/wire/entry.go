@@ -42,54 +42,69 @@ func ToEntry(m *Entry) (tree.Entry, error) {
 		return e, errors.New("entry: missing")
 	case m.Kind > uint32(tree.Socket):
 		return e, fmt.Errorf("entry: kind %d is unknown", m.Kind)
-	case e.Size < 0 || e.Kind != tree.File && e.Size != 0:
-		return e, fmt.Errorf("entry: a %v of %d bytes", e.Kind, e.Size)
-	case e.Mode > 0o7777:
-		return e, fmt.Errorf("entry: mode %#o", e.Mode)
 	case m.Nanoseconds >= 1e9:
 		return e, fmt.Errorf("entry: %d nanoseconds", m.Nanoseconds)
+	}
+	if len(m.Xattrs) > 0 {
+		e.Xattrs = make([]tree.Xattr, 0, len(m.Xattrs))
+	}
+	for _, x := range m.Xattrs {
+		e.Xattrs = append(e.Xattrs, tree.Xattr{Name: string(x.GetName()), Value: string(x.GetValue())})
+	}
+	return e, CheckEntry(e)
+}
+
+// CheckEntry holds an entry against the bounds of what travels. It has to make
+// sense.
+func CheckEntry(e tree.Entry) error {
+	switch {
+	case e.Size < 0 || e.Kind != tree.File && e.Size != 0:
+		return fmt.Errorf("entry: a %v of %d bytes", e.Kind, e.Size)
+	case e.Mode > 0o7777:
+		return fmt.Errorf("entry: mode %#o", e.Mode)
+	case e.ModTime.Nsec < 0 || e.ModTime.Nsec >= 1e9:
+		return fmt.Errorf("entry: %d nanoseconds", e.ModTime.Nsec)
 	case len(e.Link) > MaxLink || strings.ContainsRune(e.Link, 0) || e.Kind != tree.Symlink && e.Link != "":
-		return e, fmt.Errorf("entry: a %v with a symlink's text of %d bytes", e.Kind, len(e.Link))
+		return fmt.Errorf("entry: a %v with a symlink's text of %d bytes", e.Kind, len(e.Link))
 	}
 	if e.Name != "" {
 		if err := tree.CheckName(e.Name); err != nil {
-			return e, fmt.Errorf("entry: %w", err)
+			return fmt.Errorf("entry: %w", err)
 		}
 	}
-	var err error
-	e.Xattrs, err = toXattrs(m.Xattrs)
-	return e, err
+	return checkXattrs(e.Xattrs)
 }
 
-// toXattrs reads a list that has to be sorted. Only what is mirrored may be in
-// it: nothing that would give the server's process orders of its own.
-func toXattrs(list []*Xattr) ([]tree.Xattr, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
+// checkXattrs takes a list that is sorted. Only what is mirrored may be in it:
+// nothing that would give the server's process orders of its own.
+func checkXattrs(list []tree.Xattr) error {
 	room := 0
-	xattrs := make([]tree.Xattr, 0, len(list))
-	for _, m := range list {
-		x := tree.Xattr{Name: string(m.GetName()), Value: string(m.GetValue())}
+	for i, x := range list {
 		room += len(x.Name) + len(x.Value)
 		if x.Name == "" || len(x.Name) > tree.MaxName || strings.ContainsRune(x.Name, 0) || room > MaxXattrs {
-			return nil, errors.New("entry: extended attributes are out of bounds")
+			return errors.New("entry: extended attributes are out of bounds")
 		}
-		if len(xattrs) > 0 && xattrs[len(xattrs)-1].Name >= x.Name {
-			return nil, errors.New("entry: extended attributes are not sorted")
+		if i > 0 && list[i-1].Name >= x.Name {
+			return errors.New("entry: extended attributes are not sorted")
 		}
-		xattrs = append(xattrs, x)
 	}
-	return xattrs, nil
+	return nil
 }
 
 // ToPath reads a path that has to be one.
 func ToPath(raw []byte) (tree.Path, error) {
-	if len(raw) > MaxPath {
+	if len(raw) > MaxPath { // before it is copied
 		return "", fmt.Errorf("path of %d bytes is too long", len(raw))
 	}
 	p := tree.Path(raw)
-	return p, p.Check()
+	return p, checkPath(p)
+}
+
+func checkPath(p tree.Path) error {
+	if len(p) > MaxPath {
+		return fmt.Errorf("path of %d bytes is too long", len(p))
+	}
+	return p.Check()
 }
 
 // ToDigest reads a digest; none is the zero digest.

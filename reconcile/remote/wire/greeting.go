@@ -13,8 +13,8 @@ import (
 
 // The versions of the protocol that this program speaks.
 const (
-	oldestVersion = 1
-	newestVersion = 1
+	oldestVersion = 2
+	newestVersion = 2
 )
 
 // magic begins both greetings. No text that a login script prints holds a NUL,

@@ -26,14 +26,14 @@ func welcome() *Welcome {
 	return &Welcome{Software: "lockstep 1", Version: 1, Identity: []byte{1, 2}, Traits: &Traits{Owners: true, TimeStep: 1, Groups: []uint32{1000}}}
 }
 
-// TestGoldenGreetings (X16) holds what version 1 says: a program of any later
+// TestGoldenGreetings (X16) holds what this version says: a program of any later
 // version has to read it.
 func TestGoldenGreetings(t *testing.T) {
 	var h, w bytes.Buffer
 	if err := errors.Join(SendHello(&h, hello()), SendWelcome(&w, welcome())); err != nil {
 		t.Fatal(err)
 	}
-	for name, have := range map[string][]byte{"hello_v1": h.Bytes(), "welcome_v1": w.Bytes()} {
+	for name, have := range map[string][]byte{"hello_v2": h.Bytes(), "welcome_v2": w.Bytes()} {
 		file := filepath.Join("testdata", name+".hex")
 		if *update {
 			if err := os.WriteFile(file, []byte(hex.Dump(have)), 0o644); err != nil {
@@ -62,6 +62,38 @@ func TestGoldenGreetings(t *testing.T) {
 	if left, _ := io.ReadAll(stream); string(left) != rest {
 		t.Errorf("%q is left, want %q", left, rest)
 	}
+}
+
+// TestEarlierGreetings (X16): what version 1 said is understood, and that it is
+// another one.
+func TestEarlierGreetings(t *testing.T) {
+	h, err := ReadHello(golden(t, "hello_v1"))
+	if !errors.Is(err, ErrVersion) || !proto.Equal(h, hello()) {
+		t.Errorf("%v, %v", h, err)
+	}
+	if w, err := ReadWelcome(golden(t, "welcome_v1")); !errors.Is(err, ErrVersion) {
+		t.Errorf("%v, %v", w, err)
+	}
+}
+
+// golden reads what was dumped.
+func golden(t *testing.T, name string) io.Reader {
+	t.Helper()
+	dump, err := os.ReadFile(filepath.Join("testdata", name+".hex"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw []byte
+	for line := range strings.Lines(string(dump)) {
+		for _, field := range strings.Fields(line[:min(len(line), len("00000000  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00"))])[1:] {
+			b, err := hex.DecodeString(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw = append(raw, b...)
+		}
+	}
+	return bytes.NewReader(raw)
 }
 
 // TestNoise (X17): what came instead of a greeting is shown, and bounded.
@@ -97,7 +129,7 @@ func TestVersions(t *testing.T) {
 	binary.BigEndian.PutUint16(raw[len(magic):], 7)
 	binary.BigEndian.PutUint16(raw[len(magic)+2:], 9)
 	h, err := ReadHello(bytes.NewReader(raw))
-	if !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), "here 1 to 1, there 7 to 9") || h == nil {
+	if !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), "here 2 to 2, there 7 to 9") || h == nil {
 		t.Errorf("%v, %v", h, err)
 	}
 	buf.Reset()

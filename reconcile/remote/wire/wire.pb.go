@@ -1754,13 +1754,15 @@ func (x *ApplyRequest) GetCancel() bool {
 type Step struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// With the first step of a content: what it says of itself.
+	// With the first step of a content: what it says of itself, unless it is
+	// planned: what its action wants.
 	Entry  *Entry   `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
 	Chunks []*Chunk `protobuf:"bytes,3,rep,name=chunks,proto3" json:"chunks,omitempty"`
 	// With the last step: the digest of the whole, or why there is none.
 	Last          bool   `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
 	Digest        []byte `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
 	Error         *Error `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	Planned       bool   `protobuf:"varint,7,opt,name=planned,proto3" json:"planned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1837,6 +1839,13 @@ func (x *Step) GetError() *Error {
 	return nil
 }
 
+func (x *Step) GetPlanned() bool {
+	if x != nil {
+		return x.Planned
+	}
+	return false
+}
+
 // Chunk is a stretch of content. One without a digest is always sent.
 type Chunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1902,9 +1911,11 @@ type ApplyReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Answers the next chunks with a digest that were offered: bit i of need
 	// is set when the data of chunk i has to be sent.
-	Answered      uint32     `protobuf:"varint,1,opt,name=answered,proto3" json:"answered,omitempty"`
-	Need          []byte     `protobuf:"bytes,2,opt,name=need,proto3" json:"need,omitempty"`
-	Outcomes      []*Outcome `protobuf:"bytes,3,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	Answered uint32     `protobuf:"varint,1,opt,name=answered,proto3" json:"answered,omitempty"`
+	Need     []byte     `protobuf:"bytes,2,opt,name=need,proto3" json:"need,omitempty"`
+	Outcomes []*Outcome `protobuf:"bytes,3,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	// So many plain ones after those.
+	Plain         uint32 `protobuf:"varint,4,opt,name=plain,proto3" json:"plain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1960,13 +1971,22 @@ func (x *ApplyReply) GetOutcomes() []*Outcome {
 	return nil
 }
 
+func (x *ApplyReply) GetPlain() uint32 {
+	if x != nil {
+		return x.Plain
+	}
+	return 0
+}
+
 type Outcome struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Did           uint32                 `protobuf:"varint,1,opt,name=did,proto3" json:"did,omitempty"`
-	Differed      uint32                 `protobuf:"varint,2,opt,name=differed,proto3" json:"differed,omitempty"`
-	Bytes         int64                  `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	Removed       int64                  `protobuf:"varint,4,opt,name=removed,proto3" json:"removed,omitempty"`
-	Error         *Error                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Did      uint32                 `protobuf:"varint,1,opt,name=did,proto3" json:"did,omitempty"`
+	Differed uint32                 `protobuf:"varint,2,opt,name=differed,proto3" json:"differed,omitempty"`
+	Bytes    int64                  `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Removed  int64                  `protobuf:"varint,4,opt,name=removed,proto3" json:"removed,omitempty"`
+	Error    *Error                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// So many plain ones before it: new files, made with the content that came.
+	Plain         uint32 `protobuf:"varint,6,opt,name=plain,proto3" json:"plain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2034,6 +2054,13 @@ func (x *Outcome) GetError() *Error {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *Outcome) GetPlain() uint32 {
+	if x != nil {
+		return x.Plain
+	}
+	return 0
 }
 
 var File_wire_proto protoreflect.FileDescriptor
@@ -2183,29 +2210,32 @@ const file_wire_proto_rawDesc = "" +
 	"\x05steps\x18\x03 \x03(\v2\x11.lockstep.v1.StepR\x05steps\x12\x12\n" +
 	"\x04data\x18\x04 \x01(\fR\x04data\x12\x16\n" +
 	"\x06length\x18\x05 \x01(\rR\x06length\x12\x16\n" +
-	"\x06cancel\x18\x06 \x01(\bR\x06cancel\"\xc8\x01\n" +
+	"\x06cancel\x18\x06 \x01(\bR\x06cancel\"\xe2\x01\n" +
 	"\x04Step\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12(\n" +
 	"\x05entry\x18\x02 \x01(\v2\x12.lockstep.v1.EntryR\x05entry\x12*\n" +
 	"\x06chunks\x18\x03 \x03(\v2\x12.lockstep.v1.ChunkR\x06chunks\x12\x12\n" +
 	"\x04last\x18\x04 \x01(\bR\x04last\x12\x16\n" +
 	"\x06digest\x18\x05 \x01(\fR\x06digest\x12(\n" +
-	"\x05error\x18\x06 \x01(\v2\x12.lockstep.v1.ErrorR\x05error\"K\n" +
+	"\x05error\x18\x06 \x01(\v2\x12.lockstep.v1.ErrorR\x05error\x12\x18\n" +
+	"\aplanned\x18\a \x01(\bR\aplanned\"K\n" +
 	"\x05Chunk\x12\x16\n" +
 	"\x06length\x18\x01 \x01(\x03R\x06length\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x12\n" +
-	"\x04hole\x18\x03 \x01(\bR\x04hole\"n\n" +
+	"\x04hole\x18\x03 \x01(\bR\x04hole\"\x84\x01\n" +
 	"\n" +
 	"ApplyReply\x12\x1a\n" +
 	"\banswered\x18\x01 \x01(\rR\banswered\x12\x12\n" +
 	"\x04need\x18\x02 \x01(\fR\x04need\x120\n" +
-	"\boutcomes\x18\x03 \x03(\v2\x14.lockstep.v1.OutcomeR\boutcomes\"\x91\x01\n" +
+	"\boutcomes\x18\x03 \x03(\v2\x14.lockstep.v1.OutcomeR\boutcomes\x12\x14\n" +
+	"\x05plain\x18\x04 \x01(\rR\x05plain\"\xa7\x01\n" +
 	"\aOutcome\x12\x10\n" +
 	"\x03did\x18\x01 \x01(\rR\x03did\x12\x1a\n" +
 	"\bdiffered\x18\x02 \x01(\rR\bdiffered\x12\x14\n" +
 	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\x12\x18\n" +
 	"\aremoved\x18\x04 \x01(\x03R\aremoved\x12(\n" +
-	"\x05error\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\x05error2\xb8\x03\n" +
+	"\x05error\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\x05error\x12\x14\n" +
+	"\x05plain\x18\x06 \x01(\rR\x05plain2\xb8\x03\n" +
 	"\x04Tree\x12;\n" +
 	"\x05Check\x12\x19.lockstep.v1.CheckRequest\x1a\x17.lockstep.v1.CheckReply\x12:\n" +
 	"\x04Look\x12\x18.lockstep.v1.LookRequest\x1a\x16.lockstep.v1.LookReply0\x01\x12@\n" +

@@ -1,6 +1,7 @@
 package chunk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,8 +71,15 @@ type Index struct {
 	// Guarded by mu: what is not written yet, and what is being written.
 	mu             sync.Mutex
 	noted, leaving notes
-	busy           bool      // somebody writes
-	reading        *bbolt.Tx // kept from one look to the next, unless somebody writes
+	busy           bool     // somebody writes
+	reading        *reading // kept from one look to the next, unless somebody writes
+}
+
+// reading is a look at what is written, and a cursor that finds one chunk after
+// the other.
+type reading struct {
+	tx     *bbolt.Tx
+	chunks *bbolt.Cursor
 }
 
 // OpenIndex opens the index in a file, creating it with its folder. A damaged
@@ -148,7 +156,11 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 			return Place{n.files[at.file].Path, at.offset}, true
 		}
 	}
-	x.view(func(tx *bbolt.Tx) { p, ok = readPlace(tx, tx.Bucket(bucketChunks).Get(name[:])) })
+	x.view(func(r *reading) {
+		if key, record := r.chunks.Seek(name[:]); bytes.Equal(key, name[:]) {
+			p, ok = readPlace(r.tx, record)
+		}
+	})
 	return p, ok
 }
 
@@ -173,7 +185,7 @@ func (x *Index) Versions(folder tree.Path, entries []tree.Entry) Versions {
 	known := make(Versions, len(entries))
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.view(func(tx *bbolt.Tx) { readVersions(tx, folder, entries, known) })
+	x.view(func(r *reading) { readVersions(r.tx, folder, entries, known) })
 	for i, e := range entries {
 		if x.noted.size()+x.leaving.size() == 0 {
 			break
@@ -256,7 +268,7 @@ func (x *Index) update(f func(tx *bbolt.Tx) error) error {
 }
 
 // view reads. A damaged index knows nothing. The caller holds mu.
-func (x *Index) view(f func(tx *bbolt.Tx)) {
+func (x *Index) view(f func(*reading)) {
 	defer func() {
 		if recover() != nil || x.busy {
 			x.endReading()
@@ -267,7 +279,8 @@ func (x *Index) view(f func(tx *bbolt.Tx)) {
 		if err != nil {
 			return
 		}
-		x.reading = tx
+		x.reading = &reading{tx: tx}
+		x.reading.chunks = tx.Bucket(bucketChunks).Cursor()
 	}
 	f(x.reading)
 }
@@ -276,7 +289,7 @@ func (x *Index) view(f func(tx *bbolt.Tx)) {
 // for that. The caller holds mu.
 func (x *Index) endReading() {
 	if x.reading != nil {
-		_ = x.reading.Rollback() // of nothing
+		_ = x.reading.tx.Rollback() // of nothing
 		x.reading = nil
 	}
 }

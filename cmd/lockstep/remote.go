@@ -37,6 +37,17 @@ func limitMemory() {
 	}
 }
 
+// clientGarbage is how much garbage a client gathers before it is collected, in
+// percent of what is in use: that is little, and remoteMemory bounds both.
+const clientGarbage = 200
+
+// collectLess holds that, unless somebody has chosen otherwise.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(clientGarbage)
+	}
+}
+
 // The variables that say how ssh and the server are started. They are no
 // flags: who needs them needs them for every mirror to that host.
 const (
@@ -108,6 +119,7 @@ func openReplica(ctx context.Context, s settings, p pair, o local.ReplicaOptions
 		return &replica{Replica: r, created: r.Created()}, nil
 	}
 	limitMemory()
+	collectLess()
 	dial, err := dialer(*s.address)
 	if err != nil {
 		return nil, err

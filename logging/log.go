@@ -153,8 +153,16 @@ func stamp(e *zerolog.Event, event string, at time.Time) *zerolog.Event {
 	if e == nil {
 		return nil
 	}
-	var buf [40]byte
-	return e.RawJSON(KeyTime, at.AppendFormat(buf[:0], `"2006-01-02T15:04:05.000000Z07:00"`)).Str(KeyEvent, event)
+	var buf [timeLength]byte
+	return e.RawJSON(KeyTime, appendTime(buf[:0], at)).Str(KeyEvent, event)
+}
+
+// timeLength is room for a time.
+const timeLength = 40
+
+// appendTime appends a time as [KeyTime] says.
+func appendTime(buf []byte, at time.Time) []byte {
+	return at.AppendFormat(buf, `"2006-01-02T15:04:05.000000Z07:00"`)
 }
 
 // text begins the text of a record, which the caller hands to show; nil if the console shows no text of this level.

@@ -129,6 +129,8 @@ func (l *Log) Acted(actions ...Acted) {
 	g := l.gathered.Get().(*gathering)
 	defer l.gathered.Put(g)
 	out := l.json.Output(&g.json)
+	var buf [timeLength]byte
+	when := appendTime(buf[:0], at) // is the dearest part of a record
 	for i := range actions {
 		a := &actions[i]
 		how, known := kindsOfAction[a.Action]
@@ -136,8 +138,8 @@ func (l *Log) Acted(actions ...Acted) {
 			how.message = "acted"
 		}
 		path := Name(a.Path)
-		if e := stamp(out.Info(), EventActed, at); e != nil {
-			a.record(e, how, path)
+		if e := out.Info(); e != nil {
+			a.record(e.RawJSON(KeyTime, when).Str(KeyEvent, EventActed), how, path)
 		}
 		if t := l.text(LevelInfo, at, a.Action, how.tone); t != nil {
 			t.acted(a, how, path)

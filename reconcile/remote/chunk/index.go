@@ -70,6 +70,7 @@ type Index struct {
 
 	// Guarded by mu: what is not written yet, and what is being written.
 	mu             sync.Mutex
+	young          *young // nil unless the index was empty when it was opened
 	noted, leaving notes
 	busy           bool     // somebody writes
 	reading        *reading // kept from one look to the next, unless somebody writes
@@ -99,7 +100,7 @@ func OpenIndex(path string) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index %q: %w", path, err)
 	}
-	return &Index{db: db, noted: makeNotes(), leaving: makeNotes()}, nil
+	return &Index{db: db, noted: makeNotes(), leaving: makeNotes(), young: beginYoung(db)}, nil
 }
 
 // openBolt turns a panic over damaged pages into an error.
@@ -151,6 +152,9 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.young.lacks(name) {
+		return p, false
+	}
 	for _, n := range []*notes{&x.noted, &x.leaving} {
 		if at, ok := n.chunks[name]; ok {
 			return Place{n.files[at.file].Path, at.offset}, true
@@ -212,6 +216,7 @@ func (x *Index) Note(f File) {
 	}
 	x.mu.Lock()
 	x.noted.add(f)
+	x.young.add(f.Chunks)
 	full := x.noted.size() >= maxPending
 	x.mu.Unlock()
 	if full {

@@ -137,8 +137,16 @@ func FuzzMessages(f *testing.F) {
 		}
 		a := &Action{}
 		if proto.Unmarshal(raw, a) == nil {
-			if got, _, err := ToAction(a); err == nil && (got.Path.Check() != nil || got.From.Check() != nil) {
+			got, _, err := ToAction(a)
+			if err == nil && (got.Path.Check() != nil || got.From.Check() != nil || CheckAction(got) != nil) {
 				t.Fatalf("%+v", got)
+			}
+			if err == nil && got.Kind != tree.Remove && a.Want != nil {
+				got.Want.ID = tree.ID{} // does not travel
+				back, _, err := ToAction(FromAction(got))
+				if d := cmp.Diff(got, back); err != nil || d != "" || !IsPlanned(got.Want, back.Want) {
+					t.Fatalf("%v\n%s", err, d)
+				}
 			}
 		}
 		o := &Outcome{}

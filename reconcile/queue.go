@@ -212,6 +212,7 @@ func (q *queue) end(it *item) {
 		return
 	}
 	*it = item{path: it.path, dirt: *again}
+	q.foresee(it)
 	q.makeReady(it)
 }
 

@@ -178,19 +178,15 @@ func fixed(name string, command ...string) program {
 }
 
 // contest has programs do the same in turns, each round in another order, and returns their times. before is called before each
-// turn: rclone drops from memory what it has read. The first round is not counted, and a program that is not installed has no times.
+// turn: rclone drops from memory what it has read. A turn may be repeated, see [lab.leastDisturbed]. The first round is not counted,
+// and a program that is not installed has no times.
 func (l *lab) contest(ctx context.Context, rounds int, before func() error, programs ...program) ([]series, error) {
 	times := make([]series, len(programs))
 	for round := range rounds + 1 {
 		for turn := range programs {
 			i := (turn + round) % len(programs)
 			times[i].name = programs[i].name
-			if before != nil {
-				if err := before(); err != nil {
-					return nil, err
-				}
-			}
-			taken, cpu, err := l.turn(ctx, programs[i])
+			best, err := l.leastDisturbed(ctx, before, programs[i])
 			if errors.Is(err, exec.ErrNotFound) {
 				continue
 			}
@@ -198,8 +194,7 @@ func (l *lab) contest(ctx context.Context, rounds int, before func() error, prog
 				return nil, err
 			}
 			if round > 0 {
-				times[i].taken = append(times[i].taken, taken)
-				times[i].cpu = append(times[i].cpu, cpu)
+				times[i].add(best)
 			}
 		}
 	}

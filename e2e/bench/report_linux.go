@@ -33,7 +33,8 @@ next to nothing: what syncs by default is measured on a disk too, and an fsync o
 times by whole seconds, and none of the peers compares all that lockstep does, but for rsync -aHAXc. rsync --inplace changes the
 replica's file in place, so that for a while it is neither the old one nor the new one; lockstep never does. Servers are on the loopback,
 started for each turn and with the defaults; the processor time of a server counts as its client's does. Pushes go to the file system
-of T1 and T2. An rsync daemon has no TLS.
+of T1 and T2. An rsync daemon has no TLS. Stolen is what the host of a virtual machine gave to others of the processors' time while a
+program ran: such turns are repeated, up to three times, and the least disturbed one counts.
 `
 
 // machine tells what was measured, where and with what.

@@ -105,6 +105,11 @@ func markdown(lines []line) string {
 type series struct {
 	name       string
 	taken, cpu []time.Duration
+	stolen     []float64
+}
+
+func (s *series) add(t turnOf) {
+	s.taken, s.cpu, s.stolen = append(s.taken, t.taken), append(s.cpu, t.cpu), append(s.stolen, t.stolen)
 }
 
 // quantile returns the value below which that part of the series lies: 0 is the least, 0.5 the median.
@@ -125,6 +130,11 @@ func (s series) String() string {
 	text := fmt.Sprintf("%s (%s)", short(s.quantile(0.5)), short(s.quantile(0)))
 	if len(s.cpu) > 0 {
 		text += ", CPU " + short(quantile(s.cpu, 0.5))
+	}
+	if len(s.stolen) > 0 {
+		if most := slices.Max(s.stolen); most > muchStolen {
+			text += fmt.Sprintf(", up to %.0f%% stolen", 100*most)
+		}
 	}
 	return text
 }

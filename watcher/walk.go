@@ -389,15 +389,3 @@ func (r *run) prune(f *folder, h *handle, names []string) {
 		c = next
 	}
 }
-
-// countFiles counts the entries of a folder where each of them costs an open file.
-func (r *run) countFiles(h *handle) int32 {
-	if costPerEntry == 0 {
-		return 0
-	}
-	n := 0
-	if h.list(r.listing, func([]byte, bool) { n++ }) != nil || h.rewind() != nil {
-		return clampFiles(fileBudget())
-	}
-	return clampFiles(n * costPerEntry)
-}

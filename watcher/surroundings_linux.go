@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 type surroundings struct {
 	folders *os.File // inotify
-	mounts  *os.File // mountFile
+	mounts  int      // mountFile
+	end     int      // an eventfd that ends waiting for a change of it
 	ears    sync.WaitGroup
 	moved   atomic.Bool // a folder above the root did
 }
@@ -25,16 +25,16 @@ func heed(root string, tell func()) (*surroundings, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("inotify_init1", err)
 	}
-	s := &surroundings{folders: os.NewFile(uintptr(fd), "inotify")}
+	s := &surroundings{folders: os.NewFile(uintptr(fd), "inotify"), mounts: -1, end: -1}
 	for folder := root; err == nil && folder != filepath.Dir(folder); {
 		folder = filepath.Dir(folder)
 		err = heedFolder(fd, folder)
 	}
 	if err == nil {
-		s.mounts, err = os.Open(mountFile)
+		s.mounts, err = retry(func() (int, error) { return unix.Open(mountFile, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	}
 	if err == nil {
-		err = s.mounts.SetReadDeadline(time.Time{}) // an error if the runtime cannot wait for it
+		s.end, err = unix.Eventfd(0, unix.EFD_CLOEXEC)
 	}
 	if err != nil {
 		s.close()
@@ -71,32 +71,31 @@ func (s *surroundings) hearFolders(tell func()) {
 	}
 }
 
-// hearMounts ends with close. The table can be read at any time: what the runtime waits for is the mark of a change,
-// see [mountTable], of which each open file has its own.
+// hearMounts ends with close. It waits in poll(2), for the runtime would forget a change that comes before it is asked to
+// wait: the table can be read at any time, and each open file has a mark of its own for a change, see [mountTable].
 func (s *surroundings) hearMounts(tell func()) {
-	table, err := s.mounts.SyscallConn()
-	if err != nil {
-		return
-	}
-	first := true
-	_ = table.Read(func(uintptr) (done bool) { // its error says that it is closed
-		if !first {
-			tell()
+	heard := []unix.PollFd{{Fd: int32(s.mounts), Events: unix.POLLPRI}, {Fd: int32(s.end), Events: unix.POLLIN}}
+	for {
+		if _, err := retry(func() (int, error) { return unix.Poll(heard, -1) }); err != nil || heard[1].Revents != 0 {
+			return
 		}
-		first = false
-		return false
-	})
+		tell()
+	}
 }
 
 func (s *surroundings) stale() bool { return s.moved.Load() }
 
 func (s *surroundings) close() {
-	// Nothing was written that an error could lose.
-	s.folders.Close()
-	if s.mounts != nil {
-		s.mounts.Close()
+	s.folders.Close() // nothing was written that an error could lose
+	if s.end >= 0 {
+		unix.Write(s.end, []byte{0, 0, 0, 0, 0, 0, 0, 1}) // any number but 0
 	}
 	s.ears.Wait()
+	for _, fd := range []int{s.mounts, s.end} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
 }
 
 // errUnheard says that something may happen around the root that nobody tells.

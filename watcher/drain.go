@@ -122,6 +122,13 @@ func (d *drain) take() (events []event, overflow, broken bool) {
 	return events, overflow, broken
 }
 
+// waits reports whether there is something to take.
+func (d *drain) waits() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.events) > 0 || d.overflow || d.broken
+}
+
 // keptIndex is the number of names above which the index is given back: a cleared map keeps its size and clearing
 // it takes time in proportion.
 const keptIndex = 1024

@@ -158,6 +158,9 @@ func (r *run) rest() time.Duration {
 		if len(r.inbox) > 0 || len(r.stack) > 0 || r.round.left > 0 {
 			return 0
 		}
+		if r.drain != nil && r.drain.waits() { // its wake-up came while the inbox was full
+			return 0
+		}
 		if len(r.tree.polled) > 0 {
 			earlier(r.round.next)
 		}
@@ -242,7 +245,7 @@ func (r *run) here() *place {
 	if r.place != nil || r.now() < r.stalled {
 		return r.place
 	}
-	p, err := openPlace(r.w.root)
+	p, err := r.w.enter(r.w.root)
 	switch {
 	case err == nil && p.id == r.rootID.identity:
 		r.place = p

@@ -141,6 +141,7 @@ type Watcher struct {
 	root    string
 	options Options
 	open    func() (backend, error)
+	enter   func(root string) (*place, error)
 	remote  func(*handle) string // the file system of a folder, if it sends no events
 	heed    func(root string, tell func()) (*surroundings, error)
 	// rootEvery is how soon it is noticed that the root, or a mount below it, vanished where nobody tells, and how often
@@ -161,7 +162,7 @@ func New(root string, o Options) *Watcher {
 	}
 	return &Watcher{
 		root: filepath.Clean(root), options: o,
-		open: openBackend, remote: (*handle).remote, heed: heed, rootEvery: time.Second,
+		open: openBackend, enter: openPlace, remote: (*handle).remote, heed: heed, rootEvery: time.Second,
 	}
 }
 

@@ -84,6 +84,7 @@ type Mirror struct {
 	gone      *vanished
 	problems  *problems
 	requests  chan PassCause
+	fallenIll chan struct{} // a root was found ill
 	following following
 	lostTold  atomic.Uint32
 
@@ -123,6 +124,7 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 		gone:      newVanished(),
 		problems:  newProblems(o.Observer),
 		requests:  make(chan PassCause, 1),
+		fallenIll: make(chan struct{}, 1),
 	}
 }
 
@@ -216,9 +218,10 @@ func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration)
 	poll := time.NewTicker(clockPoll)
 	defer poll.Stop()
 	seen, wall := time.Now(), m.o.Wall()
-	for {
-		if m.ailing() {
+	for hurried := false; ; {
+		if !hurried && m.ailing() {
 			poll.Reset(sourcePoll)
+			hurried = true
 		}
 		select {
 		case <-ctx.Done():
@@ -227,6 +230,8 @@ func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration)
 			return due
 		case cause := <-m.requests:
 			return cause
+		case <-m.fallenIll:
+			continue
 		case <-poll.C:
 		}
 		awake, passed := time.Since(seen), m.o.Wall().Sub(wall)
@@ -268,6 +273,9 @@ func (m *Mirror) checkSource() error {
 	err := m.source.Check()
 	told := m.guard.rootIs(err)
 	m.tellHolds(told)
+	if err != nil {
+		m.hurry()
+	}
 	if err == nil && slices.ContainsFunc(told.released, func(h Hold) bool { return h.Count > 0 }) {
 		m.RequestPass(OnReturn)
 	}
@@ -284,11 +292,20 @@ func (m *Mirror) checkReplica() error {
 	m.mu.Unlock()
 	switch {
 	case err != nil:
+		m.hurry()
 		m.problems.note(tree.Root, err, 0)
 	case was:
 		m.problems.solved(tree.Root)
 	}
 	return err
+}
+
+// hurry lets the schedule know that a root is ill: it is looked at more often.
+func (m *Mirror) hurry() {
+	select {
+	case m.fallenIll <- struct{}{}:
+	default:
+	}
 }
 
 func (m *Mirror) tellHolds(c change) {

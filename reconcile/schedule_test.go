@@ -194,6 +194,20 @@ func TestAMissingSourceIsTriedAgain(t *testing.T) {
 	})
 }
 
+// A root that falls ill between two passes is looked for each second from then on.
+func TestASourceThatComesBackSoonIsNoticedSoon(t *testing.T) {
+	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
+		time.Sleep(11 * time.Second)
+		w.source.FailCheck(tree.ErrSourceMissing)
+		m.CheckSource()
+		time.Sleep(2500 * time.Millisecond)
+		wantReasons(t, d, reconcile.SourceMissing)
+		w.source.FailCheck(nil)
+		time.Sleep(time.Second)
+		d.want(t, "0s start", "10s done", "14s return")
+	})
+}
+
 func wantReasons(t *testing.T, d *diary, want ...reconcile.HoldReason) {
 	t.Helper()
 	synctest.Wait()

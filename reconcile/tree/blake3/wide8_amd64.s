@@ -35,16 +35,6 @@
 
 #include "rounds_amd64.h"
 
-DATA lanes<>+0(SB)/4, $0
-DATA lanes<>+4(SB)/4, $1
-DATA lanes<>+8(SB)/4, $2
-DATA lanes<>+12(SB)/4, $3
-DATA lanes<>+16(SB)/4, $4
-DATA lanes<>+20(SB)/4, $5
-DATA lanes<>+24(SB)/4, $6
-DATA lanes<>+28(SB)/4, $7
-GLOBL lanes<>(SB), RODATA|NOPTR, $32
-
 // turns are the places of left children, and then those of right ones.
 DATA turns<>+0(SB)/4, $0
 DATA turns<>+4(SB)/4, $2
@@ -63,16 +53,6 @@ DATA turns<>+52(SB)/4, $11
 DATA turns<>+56(SB)/4, $13
 DATA turns<>+60(SB)/4, $15
 GLOBL turns<>(SB), RODATA|NOPTR, $64
-
-DATA iv<>+0(SB)/4, $0x6a09e667
-DATA iv<>+4(SB)/4, $0xbb67ae85
-DATA iv<>+8(SB)/4, $0x3c6ef372
-DATA iv<>+12(SB)/4, $0xa54ff53a
-DATA iv<>+16(SB)/4, $0x510e527f
-DATA iv<>+20(SB)/4, $0x9b05688c
-DATA iv<>+24(SB)/4, $0x1f83d9ab
-DATA iv<>+28(SB)/4, $0x5be0cd19
-GLOBL iv<>(SB), RODATA|NOPTR, $32
 
 // HALFTURN exchanges the second half of one register and the first of another.
 #define HALFTURN(r0, r1) \

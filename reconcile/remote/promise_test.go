@@ -218,7 +218,8 @@ func TestNamelessIsShared(t *testing.T) {
 	for i := range between {
 		files = append(files, copyAction(fmt.Sprint("between ", i), 1<<20))
 	}
-	first := upload(t, c, append(files, copyAction("last", size))...)
+	again, end := len(files), len(files)+1 // no name is given before the content of the end has come
+	first := upload(t, c, append(files, copyAction("again", size), copyAction("end", size))...)
 	first.offers(1, shared)
 	first.say(&wire.ApplyRequest{Data: shared})
 	for i := range between {
@@ -226,24 +227,31 @@ func TestNamelessIsShared(t *testing.T) {
 		first.offers(2+i, content)
 		first.say(&wire.ApplyRequest{Data: content})
 	}
-	if needed := first.offers(len(files), shared); needed[0] {
+	if needed := first.offers(again, shared); needed[0] {
 		t.Fatal("what waits for its name is to be sent again in its batch")
-	}
-	if _, err := os.Lstat(filepath.Join(root, "first")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("it was published: %v", err)
 	}
 	other := upload(t, c, copyAction("other", size))
 	if needed := other.offers(0, shared); needed[0] {
 		t.Fatal("what waits for its name is to be sent again in another batch")
 	}
-	for _, u := range []uploading{other, first} {
-		for _, err := range u.ends() {
-			if err != nil {
-				t.Error(err)
-			}
-		}
+	succeeds(t, other)
+	if _, err := os.Lstat(filepath.Join(root, "first")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it was published: %v", err)
 	}
-	for _, name := range []string{"first", "last", "other"} {
+	if needed := first.offers(end, shared); needed[0] {
+		t.Fatal("what waits for its name is to be sent again at the end")
+	}
+	succeeds(t, first)
+	for _, name := range []string{"first", "again", "other", "end"} {
 		holds(t, filepath.Join(root, name), shared)
+	}
+}
+
+func succeeds(t *testing.T, u uploading) {
+	t.Helper()
+	for _, err := range u.ends() {
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

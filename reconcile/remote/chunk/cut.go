@@ -48,10 +48,11 @@ func (p Piece) Name() wire.ChunkID { return wire.ChunkIDOf(blake3.Sum256(p.Data)
 // MostRoom is the most that is asked of a [Room] at once.
 const MostRoom = 2 * most
 
-// Room is where contents are read to. Take returns at least so many bytes; the
-// first n of them are in use once Kept says so.
+// Room is where contents are read to. Take returns at least so many bytes,
+// which begin with those of begun, a part of what it returned before; the first
+// n of them are in use once Kept says so.
 type Room interface {
-	Take(least int) []byte
+	Take(least int, begun []byte) []byte
 	Kept(n int)
 }
 
@@ -61,15 +62,19 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, MostRoom); return &b
 // comes.
 type reused []byte
 
-func (r reused) Take(int) []byte { return r }
-func (r reused) Kept(int)        {}
+func (r reused) Take(_ int, begun []byte) []byte {
+	copy(r, begun)
+	return r
+}
+
+func (r reused) Kept(int) {}
 
 // Cut reads size bytes of a content once, from the beginning to the end, into
 // room, and calls emit for each piece. Errors: [tree.ErrChanged] when the
 // content is shorter, and what emit returns.
 func Cut(c tree.Content, size int64, room Room, emit func(Piece) error) error {
 	if size <= Whole {
-		buf := room.Take(int(size))[:size]
+		buf := room.Take(int(size), nil)[:size]
 		room.Kept(len(buf))
 		return cutWhole(c, buf, emit)
 	}
@@ -132,14 +137,12 @@ type cutter struct {
 // cut cuts one range of data. Only what is begun of a chunk moves, from the
 // end of one stretch of room to the beginning of the next.
 func (k *cutter) cut(start, end int64) error {
-	buf, have := k.room.Take(MostRoom), 0 // the first bytes of buf are read and not cut
+	buf, have := k.room.Take(MostRoom, nil), 0 // the first bytes of buf are read and not cut
 	for start < end || have > 0 {
 		n := nextCut(buf[:have])
 		if n == have && have < most && start < end { // where it ends is not read yet
 			if len(buf) < most {
-				next := k.room.Take(MostRoom)
-				copy(next, buf[:have])
-				buf = next
+				buf = k.room.Take(MostRoom, buf[:have])
 			}
 			n := int(min(int64(len(buf)-have), end-start))
 			if got, err := k.from.ReadAt(buf[have:have+n], start); got < n {

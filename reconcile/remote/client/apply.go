@@ -78,7 +78,7 @@ type became struct {
 }
 
 func (r *Replica) apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
-	s := &sending{r: r, ctx: ctx, actions: actions, outcomes: make([]tree.Outcome, len(actions))}
+	s := &sending{r: r, ctx: ctx, actions: actions, outcomes: make([]tree.Outcome, len(actions)), room: room{blocks: freeBlocks}}
 	s.messages = r.spare.Get().(*messages)
 	defer r.spare.Put(s.messages)
 	s.changed, s.emit = sync.NewCond(&s.mu), s.cut.take

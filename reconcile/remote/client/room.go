@@ -26,19 +26,22 @@ func (b *blocks) Put(block *[]byte) { b.pool.Put(block) }
 // room is what contents are read to: one block after the other. It is a
 // [chunk.Room].
 type room struct {
-	block mem.Buffer // nil before the first
-	used  int
+	blocks mem.BufferPool
+	block  mem.Buffer // nil before the first
+	used   int
 }
 
 var _ chunk.Room = (*room)(nil)
 
-// Take returns what is free of the block, or all of another one.
-func (r *room) Take(least int) []byte {
-	if r.block != nil && blockSize-r.used < least {
+// Take returns what is free of the block, or all of another one, which then
+// begins with what is begun. All else of the block may be free by now: until
+// that is copied, it is not given up.
+func (r *room) Take(least int, begun []byte) []byte {
+	if r.block == nil || blockSize-r.used < least {
+		next := mem.NewBuffer(r.blocks.Get(blockSize), r.blocks)
+		copy(next.ReadOnlyData(), begun)
 		r.free()
-	}
-	if r.block == nil {
-		r.block, r.used = mem.NewBuffer(freeBlocks.Get(blockSize), freeBlocks), 0
+		r.block, r.used = next, 0
 	}
 	return r.block.ReadOnlyData()[r.used:]
 }

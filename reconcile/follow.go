@@ -2,9 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"hash/maphash"
-	"maps"
-	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -12,29 +9,69 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// following keeps two workers from putting back the time of one folder at
-// once: of two in one folder, the last to look must have the last word. One
-// lock serves many folders.
+// following is the turns in which workers put back the times of folders. Two
+// turns of one folder never overlap: the last to look has the last word. Who has
+// changed something in a folder during a turn waits for the next one, and so do
+// all others until that begins: nobody waits for more than two, however many
+// work in the folder.
 type following struct {
-	seed  maphash.Seed
-	locks [64]sync.Mutex
+	mu   sync.Mutex
+	last map[tree.Path]*turn // of each folder, unless it is over
 }
 
-// lock locks for all of folders, in an order that is the same for everybody,
-// and returns what unlocks.
-func (f *following) lock(folders map[tree.Path]*pass) (unlock func()) {
-	var mine uint64
+// turn is one look at folders, by whoever made it and for all who joined before
+// it began.
+type turn struct {
+	folders []tree.Path
+	after   []*turn       // those that have to be over before
+	begun   bool          // guarded by mu of following: nobody joins any more
+	over    chan struct{} // closed when it is
+	amiss   []tree.Path   // the folders that it did not put right; written before it is over
+}
+
+// join returns a turn for the caller to begin and end, maybe of no folder, and
+// the turn of each of folders: that one, or one that another worker made. A
+// turn waits only for turns that were there before it, and so never for itself.
+func (f *following) join(folders map[tree.Path]*pass) (mine *turn, turns map[tree.Path]*turn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	mine, turns = &turn{over: make(chan struct{})}, make(map[tree.Path]*turn, len(folders))
 	for path := range folders {
-		mine |= 1 << (maphash.String(f.seed, string(path)) % uint64(len(f.locks)))
+		last := f.last[path]
+		if last == nil || last.begun {
+			if last != nil {
+				mine.after = append(mine.after, last)
+			}
+			last = mine
+			f.last[path] = mine
+			mine.folders = append(mine.folders, path)
+		}
+		turns[path] = last
 	}
-	for rest := mine; rest != 0; rest &= rest - 1 {
-		f.locks[bits.TrailingZeros64(rest)].Lock()
+	return mine, turns
+}
+
+// begin waits until it is the turn of t.
+func (f *following) begin(t *turn) {
+	for _, earlier := range t.after {
+		<-earlier.over
 	}
-	return func() {
-		for rest := mine; rest != 0; rest &= rest - 1 {
-			f.locks[bits.TrailingZeros64(rest)].Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t.begun, t.after = true, nil
+}
+
+// end is told what did not become right.
+func (f *following) end(t *turn, amiss []tree.Path) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, path := range t.folders {
+		if f.last[path] == t {
+			delete(f.last, path)
 		}
 	}
+	t.amiss = amiss
+	close(t.over)
 }
 
 // byFolder has what stands in one folder follow each other, so that each folder
@@ -50,35 +87,50 @@ func byFolder(a, b tree.Path) int {
 // either side: they change with what is in them. Where that goes wrong the
 // folder is dirty.
 func (b *batch) follow(ctx context.Context) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || len(b.parents) == 0 {
 		return
 	}
-	m := b.m
-	defer m.following.lock(b.parents)()
+	f := &b.m.following
+	mine, turns := f.join(b.parents)
+	f.begin(mine)
+	f.end(mine, b.m.putBack(ctx, mine.folders))
+	for path, t := range turns {
+		if <-t.over; slices.Contains(t.amiss, path) {
+			b.m.dirtyFor(b.parents[path], path, dirt{cause: ByPass})
+		}
+	}
+}
+
+// putBack puts the times of folders back, and returns those with which it went
+// wrong. Others rely on it: it opens what it looks into afresh.
+func (m *Mirror) putBack(ctx context.Context, paths []tree.Path) (amiss []tree.Path) {
+	above := folders{source: m.source}
+	defer above.close()
 	var actions []tree.Action
-	for _, parent := range slices.SortedFunc(maps.Keys(b.parents), byFolder) {
-		if parent == tree.Root && m.guard.holdsRoot() {
+	slices.SortFunc(paths, byFolder)
+	for _, path := range paths {
+		if path == tree.Root && m.guard.holdsRoot() {
 			continue // what stands at the root now is no model for the replica's
 		}
-		self, err := b.folders.look(parent)
+		self, err := above.look(path)
 		switch {
 		case err == nil:
 			actions = append(actions, tree.Action{
-				Kind: tree.Metadata, Path: parent, Want: self, Over: tree.Folder, Follows: true,
+				Kind: tree.Metadata, Path: path, Want: self, Over: tree.Folder, Follows: true,
 			})
 		case !isGone(err):
-			m.dirtyFor(b.parents[parent], parent, dirt{cause: ByPass})
+			amiss = append(amiss, path)
 		}
 	}
 	if len(actions) == 0 {
-		return
+		return amiss
 	}
 	for i, o := range m.replica.Apply(ctx, actions) {
 		if o.Err != nil {
-			path := actions[i].Path
-			m.dirtyFor(b.parents[path], path, dirt{cause: ByPass})
+			amiss = append(amiss, actions[i].Path)
 			continue
 		}
 		m.acted(actions[i], o, ByWatch, 0)
 	}
+	return amiss
 }

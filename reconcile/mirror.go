@@ -12,7 +12,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -120,7 +119,7 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 		queue:     newQueue(o.Workers),
 		guard:     newGuard(o),
 		links:     newLinks(),
-		following: following{seed: maphash.MakeSeed()},
+		following: following{last: map[tree.Path]*turn{}},
 		gone:      newVanished(),
 		problems:  newProblems(o.Observer),
 		requests:  make(chan PassCause, 1),

@@ -34,7 +34,9 @@ type place struct {
 
 	mu    sync.Mutex
 	conns []net.Conn
-	// wrap, if set, stands between client and server.
+	// pair, if set, makes the two ends of a connection; wrap, if set, stands
+	// between client and server.
+	pair func() (net.Conn, net.Conn)
 	wrap func(net.Conn) net.Conn
 }
 
@@ -84,7 +86,11 @@ func (p *place) dial(ctx context.Context) (net.Conn, error) {
 		return nil, fmt.Errorf("connection refused")
 	}
 	p.dials.Add(1)
-	here, there := connPair(p.t)
+	pair := p.pair
+	if pair == nil {
+		pair = func() (net.Conn, net.Conn) { return connPair(p.t) }
+	}
+	here, there := pair()
 	p.sessions.Go(func() {
 		hello, err := server.Greet(there)
 		p.server.Serve(context.Background(), there, "tester", hello, err)

@@ -103,10 +103,14 @@ func (p *pass) misLinked(all []linkedPath) []linkedPath {
 		}
 		sourceOf[l.Replica] = l.Source
 	}
+	for _, l := range all {
+		if g := groups[l.Source]; int(l.ReplicaLinks) != g.names {
+			g.bad = true
+		}
+	}
 	var bad []linkedPath
 	for _, l := range all {
-		if g := groups[l.Source]; g.bad || int(l.ReplicaLinks) != g.names {
-			g.bad = true
+		if groups[l.Source].bad {
 			bad = append(bad, l)
 		}
 	}

@@ -157,6 +157,10 @@ func TestPlantedLinks(t *testing.T) {
 			must(t, os.Link(r.at("a/2"), outside))
 		},
 		"an additional name": func(t *testing.T, r *rig, _ string) { must(t, os.Link(r.at("a/2"), r.at("a/0"))) },
+		"a name moved out": func(t *testing.T, r *rig, outside string) {
+			must(t, os.Remove(outside))
+			must(t, os.Rename(r.at("b/3"), outside))
+		},
 		"a name parted": func(t *testing.T, r *rig, _ string) {
 			must(t, os.Remove(r.at("a/1")))
 			put(t, r.at("a/1"), "content")

@@ -107,6 +107,7 @@ func TestMisLinked(t *testing.T) {
 		"parted":                            {[]name{{"a", 1, 7, 1}, {"b", 1, 8, 1}}, []tree.Path{"a", "b"}},
 		"planted together":                  {[]name{{"a", 1, 7, 2}, {"b", 2, 7, 2}}, []tree.Path{"a", "b"}},
 		"a name outside":                    {[]name{{"a", 1, 7, 3}, {"b", 1, 7, 3}}, []tree.Path{"a", "b"}},
+		"a name outside since a was seen":   {[]name{{"a", 1, 7, 2}, {"b", 1, 7, 3}}, []tree.Path{"a", "b"}},
 		"an outside name of a":              {[]name{{"a", 1, 7, 2}}, []tree.Path{"a"}},
 		"linked outside in the source only": {names: []name{{"a", 1, 7, 1}}},
 		"one group steals from the other": {

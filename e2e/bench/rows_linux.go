@@ -57,6 +57,7 @@ func rows() []row {
 		{"latency-far", lateDefault + ", with a server over TLS (T1)", latencyFar},
 		{"latency-default", lateDefault + " (T1, on a disk)", latencyDefault},
 
+		{"push-distant", push + ", 10,000 files, a round trip of 50ms away (a tenth of T1)", pushDistant},
 		{"burst", "10,000 files created at once while watching, until equal, from the last close", burst},
 		{"rename", "rename of a folder with 1 GiB in 10,000 files, until equal", renameFolder},
 		{"change-clone", part + "on xfs, which can clone", changes(xfsMemory)},

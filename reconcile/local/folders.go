@@ -112,13 +112,14 @@ func (r *Replica) openFolder(path tree.Path, need uint32) (*folder, error) {
 
 func (r *Replica) mayLend() bool { return r.owner && !r.options.ReadOnly }
 
-// borrow widens f and opens it again, now with the right to read it.
+// borrow widens f and opens it again, now with the right to read it. So it does
+// where somebody else gave that right after f was opened without it.
 func (f *folder) borrow(r *Replica, need uint32) (err error) {
 	f.loan, err = r.lent.widen(f.dir, need)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil // somebody else's: what is tried next says what is missing
 	}
-	if err != nil || f.loan == nil {
+	if err != nil || f.loan == nil && f.dir.Readable() {
 		return err
 	}
 	again, err := f.dir.Sub(tree.Root, at.OneMount)

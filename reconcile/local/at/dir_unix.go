@@ -28,6 +28,9 @@ type Dir struct {
 	kind atomic.Uint32
 }
 
+// Readable reports whether d was opened with the right to list the folder.
+func (d *Dir) Readable() bool { return !d.pathOnly }
+
 // Open opens the folder at path as a root. The path is resolved once,
 // symlinks included; from then on only the handle counts. The caller closes
 // it. Errors: [fs.ErrNotExist], [ErrNotFolder].

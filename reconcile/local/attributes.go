@@ -75,8 +75,8 @@ func (r *Replica) setAttributes(b bearer, want, have tree.Entry) error {
 		}
 		acl = true // the mode may have followed an ACL
 	}
-	if (want.Mode != have.Mode || acl) && want.Kind != tree.Symlink && !r.keepsMode(have, want.Mode) {
-		if err := b.SetMode(want.Mode); err != nil {
+	if (want.Mode != have.Mode || acl) && want.Kind != tree.Symlink {
+		if err := r.setMode(b, want.Mode, have); err != nil {
 			return fmt.Errorf("set mode: %w", err)
 		}
 	}
@@ -88,10 +88,13 @@ func (r *Replica) setAttributes(b bearer, want, have tree.Entry) error {
 	return nil
 }
 
-// keepsMode leaves the mode of a folder that is widened at the moment to the
-// end of its loan.
-func (r *Replica) keepsMode(have tree.Entry, mode uint32) bool {
-	return have.Kind == tree.Folder && have.ID != tree.ID{} && r.lent.keepMode(have.ID, mode)
+// setMode leaves the mode of a folder that is widened at the moment to the end
+// of its loan.
+func (r *Replica) setMode(b bearer, mode uint32, have tree.Entry) error {
+	if have.Kind != tree.Folder || have.ID == (tree.ID{}) || !r.mayLend() {
+		return b.SetMode(mode)
+	}
+	return r.lent.setMode(have.ID, mode, b.SetMode)
 }
 
 func without(xattrs []tree.Xattr, name string) []tree.Xattr {

@@ -99,17 +99,15 @@ func (l *lending) modeOf(e tree.Entry) uint32 {
 	return e.Mode
 }
 
-// keepMode notes the mode that the folder id is to have when it is given
-// back; false when it is not lent.
-func (l *lending) keepMode(id tree.ID, mode uint32) bool {
-	if l.any.Load() == 0 {
-		return false
-	}
+// setMode calls set, or, if the folder id is lent, notes the mode that it is to
+// have when it is given back. Nobody widens a folder meanwhile, who would put
+// the old mode back.
+func (l *lending) setMode(id tree.ID, mode uint32, set func(uint32) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := l.lent[id]
-	if w != nil {
+	if w := l.lent[id]; w != nil {
 		w.mode = mode
+		return nil
 	}
-	return w != nil
+	return set(mode)
 }

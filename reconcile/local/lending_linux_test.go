@@ -2,6 +2,7 @@ package local
 
 import (
 	"os"
+	"runtime"
 	"testing"
 
 	"lockstep/reconcile/local/at"
@@ -27,5 +28,39 @@ func TestRightsThatComeMeanwhile(t *testing.T) {
 	ok(t, f.borrow(r, toList))
 	if _, err := f.dir.Names(nil); err != nil || f.loan != nil {
 		t.Errorf("%v, lent %v", err, f.loan)
+	}
+}
+
+// TestModeThatIsSetMeanwhile: a folder gets its mode while another worker widens
+// it, and has that mode in the end.
+func TestModeThatIsSetMeanwhile(t *testing.T) {
+	path := t.TempDir() + "/x"
+	ok(t, os.Mkdir(path, 0o100))
+	dir, err := at.Open(path)
+	ok(t, err)
+	defer dir.Close()
+	self, err := dir.Self()
+	ok(t, err)
+	var l lending
+	widened := make(chan *loan)
+	ok(t, l.setMode(self.ID, 0o500, func(mode uint32) error {
+		begun := make(chan struct{})
+		go func() {
+			close(begun)
+			made, err := l.widen(dir, toWrite)
+			if err != nil {
+				t.Error(err)
+			}
+			widened <- made
+		}()
+		<-begun
+		for range 100 {
+			runtime.Gosched()
+		}
+		return dir.SetMode("", mode)
+	}))
+	(<-widened).giveBack()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o500 {
+		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }

@@ -32,7 +32,13 @@ type folder struct {
 	look              *look // nil while it is watched
 	files             int32 // what the watch costs besides itself: see costPerEntry
 	care              care
+	counts            bool // its link count tells of the folders in it
+	leaf              bool // and told, after the watch was there, that there is none
 }
+
+// linksOfLeaf is the link count of a folder in which there is no folder, where that is counted: its name and its own
+// "."; each folder in it adds a "..".
+const linksOfLeaf = 2
 
 // folders is the bookkeeping of the tree: who is where, by path and by identity. It does no I/O.
 type folders struct {

@@ -50,3 +50,19 @@ func (h *handle) isFolder(name []byte, kind byte) bool {
 	a, err := h.stat(string(name))
 	return err == nil && a.folder
 }
+
+// countsFolders knows the file systems of which the sources of the kernel count a folder for its parent before they tell
+// that it was made there, or came there, so that it shows in the count or as an event. A count that ext4 has given up
+// (dir_nlink, ext4(5)) is 1.
+func (h *handle) countsFolders() bool {
+	var st unix.Statfs_t
+	fd := int(h.file.Fd())
+	if _, err := retry(func() (int, error) { return 0, unix.Fstatfs(fd, &st) }); err != nil {
+		return false
+	}
+	switch st.Type {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+		return true
+	}
+	return false
+}

@@ -1,8 +1,13 @@
 package watcher
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // What a folder costs to watch does not grow with the files in it.
@@ -25,5 +30,54 @@ func TestListingAllocatesNothing(t *testing.T) {
 	})
 	if entries != 11*1000 || allocations > 10 {
 		t.Errorf("%d entries in 11 turns, %v allocations in each", entries, allocations)
+	}
+}
+
+// A walk leaves out the listing of a folder whose link count says that no folder is in it.
+func TestLinkCountTellsFolders(t *testing.T) {
+	roots := []string{t.TempDir()}
+	if memory := t.TempDir(); unix.Mount("tmpfs", memory, "tmpfs", 0, "size=1m") == nil {
+		t.Cleanup(func() { unix.Unmount(memory, unix.MNT_DETACH) })
+		roots = append(roots, memory)
+	}
+	for _, root := range roots {
+		p, err := openPlace(root)
+		must(t, err)
+		defer p.close()
+		h, err := p.open("")
+		must(t, err)
+		defer h.close()
+		if !h.countsFolders() {
+			t.Logf("%s: not counted", root)
+			continue
+		}
+		in := func(name string) string { return filepath.Join(root, name) }
+		for _, step := range []struct {
+			does string
+			do   func() error
+		}{
+			{"make a file", func() error { return os.WriteFile(in("file"), nil, 0o600) }},
+			{"make a folder", func() error { return os.Mkdir(in("a"), 0o700) }},
+			{"make one in it", func() error { return os.Mkdir(in("a/b"), 0o700) }},
+			{"link a folder", func() error { return os.Symlink("a", in("link")) }},
+			{"move one up", func() error { return os.Rename(in("a/b"), in("b")) }},
+			{"put one over another", func() error { return unix.Rename(in("a"), in("b")) }},
+			{"move one down", func() error { return errors.Join(os.Mkdir(in("c"), 0o700), os.Rename(in("b"), in("c/b"))) }},
+			{"remove all", func() error { return os.RemoveAll(in("c")) }},
+		} {
+			must(t, step.do())
+			folders := uint64(0)
+			must(t, h.rewind())
+			must(t, h.list(make([]byte, listBytes), func(_ []byte, folder bool) {
+				if folder {
+					folders++
+				}
+			}))
+			a, err := p.stat("")
+			must(t, err)
+			if a.links != linksOfLeaf+folders {
+				t.Errorf("%s: after %q, %d links and %d folders", root, step.does, a.links, folders)
+			}
+		}
 	}
 }

@@ -23,3 +23,5 @@ func (h *handle) list(_ []byte, each func(name []byte, folder bool)) error {
 		}
 	}
 }
+
+func (h *handle) countsFolders() bool { return false }

@@ -13,6 +13,7 @@ type attr struct {
 	size         int64
 	mtime, ctime int64 // in nanoseconds
 	folder       bool
+	links        uint64 // 0 where it is not asked for
 }
 
 // rootID tells the folder at the root from any other that is put there, also from one that gets the same number, and
@@ -49,6 +50,7 @@ var errNoFolder = errors.New("not a folder")
 //	(*handle).list(buffer, each) error      call each for every entry; the name is for the call only, and buffer
 //	                                        has listBytes. After an error some entries may be missing
 //	(*handle).remote() string               the name of its file system if that sends no events, else ""
+//	(*handle).countsFolders() bool          link counts tell how many folders are in a folder of its file system
 //	readRoot(root) (rootID, attr, error)    identify the root; errNoFolder
 //	gone(err) bool                          there is no such entry, for certain
 //	crowded(err) bool                       the system is short of handles: try again later

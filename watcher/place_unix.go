@@ -119,6 +119,7 @@ func attrOf(st *unix.Stat_t) attr {
 		mtime:  st.Mtim.Nano(),
 		ctime:  st.Ctim.Nano(),
 		folder: st.Mode&unix.S_IFMT == unix.S_IFDIR,
+		links:  uint64(st.Nlink),
 	}
 }
 

@@ -3,7 +3,6 @@ package watcher
 import (
 	"errors"
 	"path/filepath"
-	"slices"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -128,7 +127,8 @@ func (r *run) tryAgain() {
 	}
 }
 
-// arm watches one folder and then lists it: open, fstat, inotify_add_watch, fstatat, getdents.
+// arm watches one folder and then lists it: open, fstat, inotify_add_watch, fstatat, getdents. The last is left out of a
+// walk that looks for folders only, where the link count says that none is in it.
 //
 // The backend follows symlinks, so kind and identity are compared before and after. RACE: a folder swapped for a link
 // and back within these calls leaves a watch outside the tree; the events of the swap remove it, and until then paths
@@ -178,11 +178,13 @@ func (r *run) armNew(p *place, h *handle, it item) {
 	if !r.known(it.path) {
 		return // it was the folder above that moved
 	}
-	parent := identity{}
-	if it.path != "" {
-		parent = r.tree.byPath[dir(it.path)].id
+	above := r.above(f)
+	if above != nil {
+		f.counts = above.counts
+	} else {
+		f.counts = h.countsFolders()
 	}
-	switch kind := r.remote(h, f, parent); {
+	switch kind := r.remote(h, above); {
 	case alias:
 		f.care = unwatchable
 		r.tell(Notice{Class: Unwatchable, Path: f.path, Detail: "the same folder as another one in the tree (bind mount); polling"})
@@ -202,7 +204,7 @@ func (r *run) armNew(p *place, h *handle, it item) {
 		f.files = 0
 	}
 	r.tree.insert(f)
-	if it.path != "" && f.id.dev != parent.dev {
+	if it.path != "" && above == nil {
 		r.mounts[f] = struct{}{}
 	}
 	r.list(f, h, it)
@@ -228,15 +230,26 @@ func (r *run) displace(p *place, f *folder) bool {
 	return false
 }
 
-// remote names the file system of f if that sends no events. Only a folder on another device than its parent is asked.
-func (r *run) remote(h *handle, f *folder, parent identity) string {
-	if f.path != "" && f.id.dev == parent.dev {
-		if r.tree.byPath[dir(f.path)].care == remote {
-			return "of the folder above"
-		}
-		return ""
+// above returns the folder that holds f; nil for the root and for a folder on another device.
+func (r *run) above(f *folder) *folder {
+	if f.path == "" {
+		return nil
 	}
-	return r.w.remote(h)
+	if above := r.tree.byPath[dir(f.path)]; above.id.dev == f.id.dev {
+		return above
+	}
+	return nil
+}
+
+// remote names the file system of a folder if that sends no events: what is known of the folder above, or else is asked.
+func (r *run) remote(h *handle, above *folder) string {
+	switch {
+	case above == nil:
+		return r.w.remote(h)
+	case above.care == remote:
+		return "of the folder above"
+	}
+	return ""
 }
 
 // watch adds the watch of f and says how f is looked after from now on. An error means that f is not there any more, or not to be seen.
@@ -280,6 +293,7 @@ func (r *run) watch(p *place, f *folder) (care, error) {
 		r.unwatch(name)
 		return 0, err
 	}
+	f.leaf = f.counts && a.links == linksOfLeaf
 	return watched, nil
 }
 
@@ -339,53 +353,5 @@ func (r *run) drop(f *folder) {
 			r.unwatch(r.abs(g.path))
 			r.mayWatch = true
 		}
-	}
-}
-
-// list reports what is in f and pushes the folders in it.
-func (r *run) list(f *folder, h *handle, it item) {
-	if f.care != watched {
-		r.compare(f, r.snapshot(f, h), it)
-		return
-	}
-	var below []string
-	err := h.list(r.listing, func(name []byte, isFolder bool) {
-		if it.pass && !isFolder {
-			return
-		}
-		path := join(f.path, string(name))
-		if !r.include(path, isFolder) {
-			return
-		}
-		if !it.pass {
-			r.report(path, it.by)
-		}
-		if isFolder {
-			r.push(item{path: path, pass: it.pass, by: it.by})
-			below = append(below, base(path))
-		}
-	})
-	if err != nil {
-		r.tell(Notice{Class: Unwatchable, Path: f.path, Detail: "this folder cannot be listed to its end; trying again", Err: err})
-		r.postpone(it)
-		return
-	}
-	slices.Sort(below)
-	r.prune(f, h, below)
-}
-
-// prune forgets the folders in f that are not among names, which are sorted. A listing may miss a name while others
-// are renamed, so each is looked at before.
-func (r *run) prune(f *folder, h *handle, names []string) {
-	for c := f.child; c != nil; {
-		next := c.next
-		name := base(c.path)
-		if _, ok := slices.BinarySearch(names, name); !ok {
-			a, err := h.stat(name)
-			if err == nil && a.id != c.id || err != nil && gone(err) {
-				r.drop(c)
-			}
-		}
-		c = next
 	}
 }

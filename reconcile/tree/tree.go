@@ -57,7 +57,7 @@ func (p Path) Holds(q Path) bool {
 // stand in a folder: none empty, ".", ".." or longer than [MaxName], none
 // with a NUL byte. What comes from outside this process must pass it.
 func (p Path) Check() error {
-	if p == Root {
+	if p == Root || p.wellFormed() {
 		return nil
 	}
 	for rest := string(p); ; {
@@ -70,6 +70,26 @@ func (p Path) Check() error {
 		}
 		rest = tail
 	}
+}
+
+// wellFormed is Check in one go over the bytes: every folder of a pass begins
+// with it.
+func (p Path) wellFormed() bool {
+	begin := 0
+	for i := 0; i <= len(p); i++ {
+		if i < len(p) && p[i] != '/' {
+			if p[i] == 0 {
+				return false
+			}
+			continue
+		}
+		switch name := p[begin:i]; {
+		case len(name) > MaxName, name == "", name == ".", name == "..":
+			return false
+		}
+		begin = i + 1
+	}
+	return true
 }
 
 // CheckName returns an error unless name can stand as one component of a

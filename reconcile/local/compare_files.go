@@ -53,7 +53,13 @@ func (c *comparison) remembered(i int) {
 }
 
 // contents compares a file by every byte of both sides: openat, fstat and
-// flistxattr on both, then reads, then fstat on the source again.
+// flistxattr on both, then reads, and for a file that takes several of them
+// fstat on the source again.
+//
+// RACE: a short file that gets the bytes of the replica's between fstat and
+// read is found equal although its times are newer by then. That is no other
+// outcome than of a change right after the read: nothing is published, and the
+// event of the change, or the next pass, leads here again.
 func (c *comparison) contents(i int) {
 	name := c.s.Entries[i].Name
 	begun := time.Time{}
@@ -82,7 +88,7 @@ func (c *comparison) contents(i int) {
 	}
 	c.files.source, c.files.replica, c.files.size = source, file, want.Size
 	equal, digest, err := c.files.in(c.room)
-	if err == nil {
+	if err == nil && (want.Size > stripe || c.known != nil) {
 		err = source.Changed()
 	}
 	switch {

@@ -81,6 +81,9 @@ func (s *Source) Close() error { return nil }
 // folder stands at path for certain, for nothing does or the way leads through
 // something else.
 func (s *Source) Folder(path tree.Path) (tree.SourceFolder, error) {
+	if d := at.OpenStraight(s.path, path); d != nil {
+		return &sourceFolder{d: d, path: path}, nil
+	}
 	root, err := at.Open(s.path)
 	if err != nil {
 		return nil, s.rootless(err)

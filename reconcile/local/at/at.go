@@ -84,6 +84,11 @@ type Identity struct {
 	birth  tree.Time
 }
 
+// OpenStraight is [Open] and then [Dir.Sub] across mounts, at once; nil where
+// that cannot be done, for one of many reasons: a symlink on the way to the root
+// is one. What is missing the two calls tell.
+func OpenStraight(root string, path tree.Path) *Dir { return openStraight(root, path) }
+
 // checkName keeps whatever is no single component from the system calls.
 func checkName(name string) error {
 	if name == "" || name == "." || name == ".." || len(name) > tree.MaxName {

@@ -119,25 +119,45 @@ func (d *Dir) subAtOnce(path tree.Path, w Walk) (*Dir, error) {
 		}
 		at, rest = fd, rest[cut+1:]
 	}
-	how.Flags = folderFlags | noAtime
-	fd, err := openat2(at, rest, &how)
-	if err == unix.EPERM {
-		how.Flags = folderFlags
-		fd, err = openat2(at, rest, &how)
-	}
-	pathOnly := false
-	if err == unix.EACCES {
-		how.Flags = searchFlags
-		fd, err = openat2(at, rest, &how)
-		pathOnly = true
-	}
+	fd, pathOnly, err := openResolved(at, rest, how.Resolve)
 	if at != d.fd {
 		unix.Close(at)
 	}
 	if err != 0 {
 		return nil, walkError(err)
 	}
-	return &Dir{fd: fd, pathOnly: pathOnly, sys: d.sys}, nil
+	return d.below(fd, pathOnly, w), nil
+}
+
+// openResolved is openFolder by openat2.
+func openResolved(at int, path string, resolve uint64) (fd int, pathOnly bool, err unix.Errno) {
+	how := unix.OpenHow{Flags: folderFlags | noAtime, Resolve: resolve}
+	fd, err = openat2(at, path, &how)
+	if err == unix.EPERM {
+		how.Flags = folderFlags
+		fd, err = openat2(at, path, &how)
+	}
+	if err == unix.EACCES {
+		how.Flags = searchFlags
+		fd, err = openat2(at, path, &how)
+		pathOnly = true
+	}
+	return fd, pathOnly, err
+}
+
+// openStraight walks to the root and on from there with one openat2(2), which
+// ends at the first symlink.
+func openStraight(root string, path tree.Path) *Dir {
+	whole := root + "/" + string(path)
+	if !probed().openat2 || len(whole) > pathMax || path.Check() != nil {
+		return nil
+	}
+	fd, pathOnly, err := openResolved(unix.AT_FDCWD, whole, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
+	if err != 0 {
+		return nil
+	}
+	sys := *probed()
+	return &Dir{fd: fd, pathOnly: pathOnly, sys: &sys}
 }
 
 func walkError(err unix.Errno) error {

@@ -21,8 +21,10 @@ type Dir struct {
 	pathOnly bool
 	sys      *system
 
-	// listing guards the position of fd.
+	// listing guards the position of fd, which is the beginning until the
+	// folder is listed.
 	listing sync.Mutex
+	listed  bool
 
 	// kind of file system, found out when it is first asked for.
 	kind atomic.Uint32
@@ -41,6 +43,16 @@ func Open(path string) (*Dir, error) {
 	}
 	sys := *probed()
 	return &Dir{fd: fd, pathOnly: pathOnly, sys: &sys}, nil
+}
+
+// below makes a folder of what was opened below d, by a walk that crossed what
+// w says. On one mount there is one file system.
+func (d *Dir) below(fd int, pathOnly bool, w Walk) *Dir {
+	sub := &Dir{fd: fd, pathOnly: pathOnly, sys: d.sys}
+	if w == OneMount {
+		sub.kind.Store(d.fileSystem())
+	}
+	return sub
 }
 
 // Close releases the handle.

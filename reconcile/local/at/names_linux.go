@@ -34,9 +34,12 @@ func (d *Dir) Names(buf []Name) ([]Name, error) {
 	}
 	d.listing.Lock()
 	defer d.listing.Unlock()
-	if _, err := unix.Seek(d.fd, 0, unix.SEEK_SET); err != nil {
-		return nil, os.NewSyscallError("lseek", err)
+	if d.listed {
+		if _, err := unix.Seek(d.fd, 0, unix.SEEK_SET); err != nil {
+			return nil, os.NewSyscallError("lseek", err)
+		}
 	}
+	d.listed = true
 	raw := listings.Get().(*[listingSize]byte)
 	defer listings.Put(raw)
 	buf = buf[:0]

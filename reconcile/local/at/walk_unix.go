@@ -40,7 +40,7 @@ func (d *Dir) again() (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{fd: fd, pathOnly: pathOnly, sys: d.sys}, nil
+	return d.below(fd, pathOnly, OneMount), nil
 }
 
 // subByComponent walks where the system has no call that does it at once.
@@ -65,7 +65,7 @@ func (d *Dir) subByComponent(path tree.Path, w Walk) (*Dir, error) {
 			return nil, tree.ErrMount
 		}
 		if !more {
-			return &Dir{fd: fd, pathOnly: pathOnly, sys: d.sys}, nil
+			return d.below(fd, pathOnly, w), nil
 		}
 		at, rest = fd, tail
 	}

@@ -33,7 +33,7 @@ type comparison struct {
 func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
 	c := &comparison{r: r, ctx: ctx, s: s, room: rooms.Get().(*room)}
 	defer rooms.Put(c.room)
-	c.files = match{ctx: ctx, hash: true, read: s.Read}
+	c.files = match{ctx: ctx, read: s.Read}
 	c.out.Leaves = make([]tree.Digest, len(s.Entries))
 	l := listings.Get().(*listing)
 	defer l.giveBack()
@@ -47,6 +47,7 @@ func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison,
 		c.out.Drift = make([]tree.Drift, 0, len(s.Entries)) // everything is missing
 	}
 	err = c.merge(l.names)
+	c.room.short.Flush()
 	c.files.tell()
 	if err != nil {
 		return tree.Comparison{}, fmt.Errorf("compare: %w", err)
@@ -225,12 +226,18 @@ func (c *comparison) both(i int, kind tree.Kind) {
 // settle notes how want and have differ, and the leaf where the content is the
 // same.
 func (c *comparison) settle(i int, want, have tree.Entry, content tree.Digest) {
-	differs := c.r.traits.Differ(want, have)
+	differs := c.differ(want, have)
 	if differs&(tree.OfContent|tree.OfKind|tree.OfExistence) == 0 && want.Kind != tree.Folder {
 		c.out.Leaves[i] = c.r.traits.LeafDigest(want, content)
 	}
+}
+
+// differ notes how want and have differ, and what has more than one name.
+func (c *comparison) differ(want, have tree.Entry) tree.Attributes {
+	differs := c.r.traits.Differ(want, have)
 	c.drift(differs, want, have)
 	c.links(want, have)
+	return differs
 }
 
 // links notes what has more than one name on either side.

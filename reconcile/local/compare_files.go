@@ -87,6 +87,8 @@ func (c *comparison) contents(i int) {
 		return
 	}
 	c.files.source, c.files.replica, c.files.size = source, file, want.Size
+	short := want.Size <= tree.LongestShort && c.known == nil
+	c.files.hash = !short
 	equal, digest, err := c.files.in(c.room)
 	if err == nil && (want.Size > stripe || c.known != nil) {
 		err = source.Changed()
@@ -99,6 +101,9 @@ func (c *comparison) contents(i int) {
 	case c.ctx.Err() != nil: // told by merge
 	case err != nil:
 		c.problem(name, err)
+	case short:
+		c.differ(want, have)
+		c.room.short.Add(&c.r.traits, want, c.room.a[:want.Size], &c.out.Leaves[i])
 	default:
 		drifted := len(c.out.Drift)
 		c.settle(i, want, have, digest)

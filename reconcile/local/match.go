@@ -19,8 +19,9 @@ const stripe = 128 << 10
 
 // room is what one reader needs to compare.
 type room struct {
-	a, b [stripe]byte
-	hash tree.ContentHash
+	a, b  [stripe]byte
+	hash  tree.ContentHash
+	short tree.ShortFiles // of a comparison
 }
 
 var rooms = sync.Pool{New: func() any { return new(room) }}

@@ -31,7 +31,11 @@ const (
 // BLAKE3 hash of a file's bytes and ignored for every other kind. e should
 // come from [Traits.Project], so that both sides of a mirror agree.
 func (t Traits) LeafDigest(e Entry, content Digest) Digest {
-	buf := make([]byte, 0, 256)
+	return blake3.Sum256(t.appendLeaf(make([]byte, 0, 256), &e, content))
+}
+
+// appendLeaf appends what a leaf digest is the hash of.
+func (t *Traits) appendLeaf(buf []byte, e *Entry, content Digest) []byte {
 	buf = append(buf, leafMark, byte(e.Kind))
 	if e.Kind != Symlink { // the mode of a symlink is the system's, not the user's
 		buf = binary.LittleEndian.AppendUint32(buf, e.Mode)
@@ -55,7 +59,7 @@ func (t Traits) LeafDigest(e Entry, content Digest) Digest {
 		buf = appendString(buf, x.Name)
 		buf = appendString(buf, x.Value)
 	}
-	return blake3.Sum256(buf)
+	return buf
 }
 
 // FolderHash makes the digest of one folder from its own leaf and, in the

@@ -68,6 +68,68 @@ func FuzzSum256(f *testing.F) {
 	})
 }
 
+// Whatever contents are hashed side by side, and whatever was before them, each
+// hash is that of the content alone.
+func TestBatch(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	all := content(Most)
+	var b Batch
+	var want [][32]byte
+	sum := func() {
+		t.Helper()
+		for n, got := range b.Sum() {
+			if got != want[n] {
+				t.Fatalf("content %d of %d: %x, want %x", n, len(want), got, want[n])
+			}
+		}
+		want = want[:0]
+	}
+	add := func(p []byte) {
+		t.Helper()
+		if !b.Add(p) {
+			sum()
+			if !b.Add(p) {
+				t.Fatalf("%d bytes are not taken", len(p))
+			}
+		}
+		want = append(want, narrow.Sum256(p))
+	}
+	for n := range Longest + 1 {
+		add(all[n : 2*n])
+		if n%7 == 0 {
+			sum()
+		}
+	}
+	for range 30_000 {
+		n := random.IntN(1 + 1<<random.IntN(14))
+		start := random.IntN(len(all) - Longest)
+		add(all[start:][:min(n, Longest)])
+		if random.IntN(20) == 0 {
+			sum()
+		}
+	}
+	sum()
+	if len(b.Sum()) > 0 {
+		t.Error("what was summed up is summed up again")
+	}
+}
+
+func BenchmarkBatch(b *testing.B) {
+	all := content(Most)
+	for _, n := range []int{66, 370, 1500, 4 << 10} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.SetBytes(int64(n))
+			var batch Batch
+			for b.Loop() {
+				if !batch.Add(all[:n]) {
+					batch.Sum()
+					batch.Add(all[:n])
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkSum256(b *testing.B) {
 	all := content(Most)
 	for _, n := range []int{1500, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 40_000, 128 << 10, Most} {

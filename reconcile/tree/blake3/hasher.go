@@ -28,11 +28,14 @@ const (
 // of them.
 type group [8][lanes]uint32
 
-// plan says of 16 chunks how long each block is and which flags it has, and in
-// which of the chunks it is there at all. The assembly knows this order.
+// plan says of 16 chunks how long each block is and which flags it has, in which
+// of the chunks it is there at all, and what the number of each chunk is, counted
+// from the first. A block that no chunk has is the end. The assembly knows this
+// order.
 type plan struct {
 	lengths, flags [chunkBlocks][lanes]uint32
 	active         [chunkBlocks]uint16 // a bit for each chunk
+	numbers        [lanes]uint32
 }
 
 // whole is the plan for 16 chunks that are full.
@@ -45,6 +48,7 @@ var whole = func() (p plan) {
 	}
 	for lane := range lanes {
 		p.flags[0][lane], p.flags[chunkBlocks-1][lane] = flagStart, flagEnd
+		p.numbers[lane] = uint32(lane)
 	}
 	return p
 }()

@@ -49,10 +49,14 @@ TEXT ·chunks16(SB), NOSPLIT, $0-28
 	MOVQ p+16(FP), DX
 	MOVL first+24(FP), AX
 	LEAQ 2048(DX), BX // plan.active
+	LEAQ 2080(DX), R8 // plan.numbers
 	MOVL $16, CX
 	START
 
 block:
+	MOVWLZX   (BX), R9
+	TESTL     R9, R9
+	JZ        done
 	VMOVDQU32 (SI), V16
 	VMOVDQU32 1024(SI), V17
 	VMOVDQU32 2048(SI), V18
@@ -80,7 +84,7 @@ block:
 
 	CONSTANTS
 	VPBROADCASTD AX, V12
-	VPADDD       lanes<>(SB), V12, V12
+	VPADDD       (R8), V12, V12
 	VPXORD       V13, V13, V13
 	VMOVDQU32    (DX), V14     // plan.lengths
 	VMOVDQU32    1024(DX), V15 // plan.flags
@@ -93,6 +97,8 @@ block:
 	ADDQ $2, BX
 	DECL CX
 	JNZ  block
+
+done:
 	VZEROUPPER
 	RET
 

@@ -67,10 +67,14 @@ TEXT ·chunks8(SB), NOSPLIT, $0-28
 	MOVQ p+16(FP), DX
 	MOVL first+24(FP), AX
 	LEAQ 2048(DX), BX // plan.active
+	LEAQ 2080(DX), R8 // plan.numbers
 	MOVL $16, CX
 	START
 
 block:
+	MOVWLZX   (BX), R9
+	TESTL     R9, R9
+	JZ        done
 	VMOVDQU32 (SI), V16
 	VMOVDQU32 32(SI), V24
 	VMOVDQU32 1024(SI), V17
@@ -102,7 +106,7 @@ block:
 
 	CONSTANTS
 	VPBROADCASTD AX, V12
-	VPADDD       lanes<>(SB), V12, V12
+	VPADDD       (R8), V12, V12
 	VPXORD       V13, V13, V13
 	VMOVDQU32    (DX), V14     // plan.lengths
 	VMOVDQU32    1024(DX), V15 // plan.flags
@@ -115,6 +119,8 @@ block:
 	ADDQ $2, BX
 	DECL CX
 	JNZ  block
+
+done:
 	VZEROUPPER
 	RET
 

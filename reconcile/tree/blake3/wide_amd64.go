@@ -5,8 +5,8 @@ import "golang.org/x/sys/cpu"
 // wide reports whether this machine does 16 compressions side by side.
 func wide() bool { return cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL }
 
-// chunks16 makes the chaining values of 16 chunks that follow each other as p
-// says; first is the number of the first of them.
+// chunks16 makes the chaining values of 16 chunks as p says; first is added to the
+// number of each.
 //
 //go:noescape
 func chunks16(out *group, in *[groupBytes]byte, p *plan, first uint32)

@@ -24,15 +24,21 @@ type comparison struct {
 	// spelling is of the names that the replica does not list as the source does.
 	spelling tree.Spelling
 	// What one file after the other is compared with.
-	source content
-	files  match
-	room   *room
+	source  content
+	replica at.File
+	files   match
+	room    *room
 }
 
 // Compare lists the replica's folder and goes through both lists by name.
 func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
-	c := &comparison{r: r, ctx: ctx, s: s, room: rooms.Get().(*room)}
-	defer rooms.Put(c.room)
+	room := rooms.Get().(*room)
+	c := &room.comparison
+	*c = comparison{r: r, ctx: ctx, s: s, room: room}
+	defer func() {
+		*c = comparison{} // what it holds on to
+		rooms.Put(room)
+	}()
 	c.files = match{ctx: ctx, read: s.Read}
 	c.out.Leaves = make([]tree.Digest, len(s.Entries))
 	l := listings.Get().(*listing)

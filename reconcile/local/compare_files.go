@@ -76,7 +76,8 @@ func (c *comparison) contents(i int) {
 	e.Name = name
 	c.s.Entries[i] = e
 	want := c.project(e)
-	file, have, err := openReplica(c.dir, name)
+	file := &c.replica
+	have, err := openReplicaIn(file, c.dir, name)
 	if err != nil {
 		c.replicaError(want, err)
 		return

@@ -11,7 +11,8 @@ import (
 
 // content is an open file of a [Source].
 type content struct {
-	f      *at.File
+	f      *at.File // own, or another one
+	own    at.File
 	folder tree.Path
 	entry  tree.Entry
 	// unstated: the file has content although it says that it is empty, as
@@ -41,28 +42,29 @@ func (f *sourceFolder) Open(name string) (tree.Content, error) {
 
 // open is Open into c, for who opens one file after the other.
 func (f *sourceFolder) open(name string, c *content) error {
-	file, err := f.d.OpenFile(name)
+	*c = content{folder: f.path}
+	c.f = &c.own
+	err := f.d.OpenIn(c.f, name)
 	if errors.Is(err, at.ErrNotFile) {
 		return fmt.Errorf("open %q: %w", f.path.Join(name), tree.ErrChanged)
 	}
 	if err != nil {
 		return f.failed("open", f.path.Join(name), err)
 	}
-	*c = content{f: file, folder: f.path}
-	c.entry, err = file.Entry()
+	c.entry, err = c.f.Entry()
 	switch {
 	case err != nil:
 	case c.entry.Kind != tree.File:
 		err = tree.ErrChanged
 	default:
 		c.entry.Name = name
-		c.entry.Xattrs, err = file.Xattrs()
+		c.entry.Xattrs, err = c.f.Xattrs()
 	}
 	if err == nil && c.entry.Size == 0 {
 		err = c.measure()
 	}
 	if err != nil {
-		file.Close()
+		c.f.Close()
 		return fmt.Errorf("open %q: %w", f.path.Join(name), err)
 	}
 	return nil

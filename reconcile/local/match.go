@@ -19,9 +19,12 @@ const stripe = 128 << 10
 
 // room is what one reader needs to compare.
 type room struct {
-	a, b  [stripe]byte
-	hash  tree.ContentHash
-	short tree.ShortFiles // of a comparison
+	a, b [stripe]byte
+	hash tree.ContentHash
+
+	// Of one who compares a folder.
+	comparison comparison
+	short      tree.ShortFiles
 }
 
 var rooms = sync.Pool{New: func() any { return new(room) }}

@@ -26,7 +26,7 @@ import (
 // read.
 func TestSourceWritesNothing(t *testing.T) {
 	reads := []string{
-		"Open", "OpenStraight", "Sub", "Close", "Self", "Identity", "Names", "Look", "Xattrs", "OpenFile", // of folders
+		"Open", "OpenStraight", "Sub", "Close", "Self", "Identity", "Names", "Look", "Xattrs", "OpenFile", "OpenIn", // of folders
 		"Entry", "ReadAt", "Data", // of files
 		"CrossMounts", "ErrNotFolder", "ErrNotFile", "Dir", "File", "Name", "Identity", "Exhausted", // no calls
 	}

@@ -107,12 +107,22 @@ func (b *batch) settleInPlace(f *folder, i int, content tree.Content, want tree.
 // openReplica opens the file name of dir with its complete entry. Errors:
 // [tree.ErrConflict] when something else stands there.
 func openReplica(dir *at.Dir, name string) (*at.File, tree.Entry, error) {
-	file, err := dir.OpenFile(name)
-	if errors.Is(err, at.ErrNotFile) || errors.Is(err, fs.ErrNotExist) {
-		return nil, tree.Entry{}, fmt.Errorf("%w: %w", tree.ErrConflict, err)
-	}
+	file := new(at.File)
+	e, err := openReplicaIn(file, dir, name)
 	if err != nil {
 		return nil, tree.Entry{}, err
+	}
+	return file, e, nil
+}
+
+// openReplicaIn is openReplica into file, for who opens one after the other.
+func openReplicaIn(file *at.File, dir *at.Dir, name string) (tree.Entry, error) {
+	err := dir.OpenIn(file, name)
+	if errors.Is(err, at.ErrNotFile) || errors.Is(err, fs.ErrNotExist) {
+		return tree.Entry{}, fmt.Errorf("%w: %w", tree.ErrConflict, err)
+	}
+	if err != nil {
+		return tree.Entry{}, err
 	}
 	e, err := file.Entry()
 	if err == nil && e.Kind != tree.File {
@@ -124,9 +134,9 @@ func openReplica(dir *at.Dir, name string) (*at.File, tree.Entry, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, tree.Entry{}, err
+		return tree.Entry{}, err
 	}
-	return file, e, nil
+	return e, nil
 }
 
 // write makes a complete file: without a name where nothing stands at the one

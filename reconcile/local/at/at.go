@@ -89,6 +89,22 @@ type Identity struct {
 // is one. What is missing the two calls tell.
 func OpenStraight(root string, path tree.Path) *Dir { return openStraight(root, path) }
 
+// OpenFile opens the regular file name for reading. It does not block on a
+// FIFO. Errors: [fs.ErrNotExist], [ErrNotFile] for a symlink.
+func (d *Dir) OpenFile(name string) (*File, error) {
+	f := new(File)
+	if err := d.OpenIn(f, name); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenIn is OpenFile into f, for who opens one file after the other.
+func (d *Dir) OpenIn(f *File, name string) (err error) {
+	*f, err = d.openFile(name)
+	return err
+}
+
 // checkName keeps whatever is no single component from the system calls.
 func checkName(name string) error {
 	if name == "" || name == "." || name == ".." || len(name) > tree.MaxName {

@@ -43,20 +43,18 @@ func (d *Dir) reopen() (fd int, pathOnly bool, err error) {
 // subAtOnce is never called: there is no openat2.
 func (d *Dir) subAtOnce(path tree.Path, w Walk) (*Dir, error) { return d.subByComponent(path, w) }
 
-// OpenFile opens the regular file name for reading. It does not block on a
-// FIFO. Errors: [fs.ErrNotExist], [ErrNotFile] for a symlink.
-func (d *Dir) OpenFile(name string) (*File, error) {
+func (d *Dir) openFile(name string) (File, error) {
 	if err := checkName(name); err != nil {
-		return nil, err
+		return File{}, err
 	}
 	fd, err := openat(d.fd, name, readFlags)
 	switch {
 	case errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EOPNOTSUPP): // a symlink; a socket
-		return nil, ErrNotFile
+		return File{}, ErrNotFile
 	case err != nil:
-		return nil, err
+		return File{}, err
 	}
-	return &File{fd: fd, sys: d.sys}, nil
+	return File{fd: fd, sys: d.sys}, nil
 }
 
 // Names appends every name of the folder to buf[:0], in no order. It returns

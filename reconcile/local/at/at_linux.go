@@ -185,11 +185,9 @@ func openat2(at int, path string, how *unix.OpenHow) (int, unix.Errno) {
 	}
 }
 
-// OpenFile opens the regular file name for reading. It does not block on a
-// FIFO. Errors: [fs.ErrNotExist], [ErrNotFile] for a symlink.
-func (d *Dir) OpenFile(name string) (*File, error) {
+func (d *Dir) openFile(name string) (File, error) {
 	if err := checkName(name); err != nil {
-		return nil, err
+		return File{}, err
 	}
 	var buf [tree.MaxName + 1]byte
 	copy(buf[:tree.MaxName], name)
@@ -199,14 +197,14 @@ func (d *Dir) OpenFile(name string) (*File, error) {
 			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)
 		switch {
 		case errno == 0:
-			return &File{fd: int(fd), sys: d.sys, kind: d.fileSystem()}, nil
+			return File{fd: int(fd), sys: d.sys, kind: d.fileSystem()}, nil
 		case errno == unix.EINTR:
 		case errno == unix.EPERM && flags&noAtime != 0:
 			flags &^= noAtime
 		case errno == unix.ELOOP || errno == unix.ENXIO: // a symlink; a socket
-			return nil, ErrNotFile
+			return File{}, ErrNotFile
 		default:
-			return nil, os.NewSyscallError("openat", errno)
+			return File{}, os.NewSyscallError("openat", errno)
 		}
 	}
 }

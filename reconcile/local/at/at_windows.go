@@ -126,14 +126,12 @@ func (d *Dir) Names(buf []Name) ([]Name, error) {
 	return buf, nil
 }
 
-// OpenFile opens the regular file name for reading. Errors: [fs.ErrNotExist],
-// [ErrNotFile].
-func (d *Dir) OpenFile(name string) (*File, error) {
+func (d *Dir) openFile(name string) (File, error) {
 	if err := d.isPlain(name); err != nil {
-		return nil, err
+		return File{}, err
 	}
 	f, err := d.root.Open(name)
-	return opened(f, err)
+	return File{f: f}, inner(err)
 }
 
 // CreateFile makes the file name and opens it for reading and writing.

@@ -2,8 +2,34 @@ package tree
 
 import "lockstep/reconcile/tree/blake3"
 
-// LongestShort is the longest content of the files that [ShortFiles] takes.
+// LongestShort is the longest content that [ShortContents] and [ShortFiles] take.
 const LongestShort = blake3.Longest
+
+// ShortContents makes the digests of short contents, several at a time. One
+// goroutine. The zero ShortContents is ready for use.
+type ShortContents struct {
+	batch   blake3.Batch
+	waiting []*Digest
+}
+
+// Add has d become the digest of the content, which is copied and no longer than
+// [LongestShort]; it is there after Flush at the latest.
+func (s *ShortContents) Add(content []byte, d *Digest) {
+	if !s.batch.Add(content) {
+		s.Flush()
+		s.batch.Add(content)
+	}
+	s.waiting = append(s.waiting, d)
+}
+
+// Flush makes the digests of all that was added.
+func (s *ShortContents) Flush() {
+	for i, sum := range s.batch.Sum() {
+		*s.waiting[i] = sum
+	}
+	clear(s.waiting)
+	s.waiting = s.waiting[:0]
+}
 
 // ShortFiles makes the leaf digests of files with short contents, several at a
 // time: what a pass spends on most files is less to read them than to hash them

@@ -213,6 +213,23 @@ func Digest(c tree.Content, size int64) (tree.Digest, error) {
 	return h.Sum(), err
 }
 
+// DigestSoon has d become the digest of a content: if it is short, once s is
+// flushed.
+func DigestSoon(c tree.Content, size int64, s *tree.ShortContents, d *tree.Digest) (err error) {
+	if size > tree.LongestShort {
+		*d, err = Digest(c, size)
+		return err
+	}
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	buf := (*buffer)[:size]
+	if n, err := c.ReadAt(buf, 0); n < len(buf) {
+		return short(err)
+	}
+	s.Add(buf, d)
+	return nil
+}
+
 // Survey returns the digest of a content and its chunks.
 func Survey(c tree.Content, size int64) (d tree.Digest, chunks []Chunk, err error) {
 	buffer := buffers.Get().(*[]byte)

@@ -18,7 +18,8 @@ type comparison struct {
 	ctx  context.Context
 	s    tree.Subject
 	out  tree.Comparison
-	mine []mine
+	mine []mine // of the room
+	room *compareRoom
 	// spelling is of the names that the replica does not list as the source does.
 	spelling tree.Spelling
 	// cache is what is known of the source's folder; nil until something is asked.
@@ -40,8 +41,13 @@ type mine struct {
 	changed bool // it changed while it was read
 }
 
-// mines is room for the entries of one folder after the other.
-var mines = sync.Pool{New: func() any { return new([]mine) }}
+// compareRoom is what one comparison after the other needs.
+type compareRoom struct {
+	mine  []mine
+	short tree.ShortContents
+}
+
+var compareRooms = sync.Pool{New: func() any { return new(compareRoom) }}
 
 // theirs is an entry of the replica.
 type theirs struct {
@@ -54,15 +60,15 @@ type theirs struct {
 // begins a survey, in which the server digests its whole tree while the pass
 // goes on here. A folder of which the digests agree costs nothing more.
 func (r *Replica) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
-	c := &comparison{r: r, ctx: ctx, s: s}
+	c := &comparison{r: r, ctx: ctx, s: s, room: compareRooms.Get().(*compareRoom)}
 	c.content.c = c
 	c.out.Leaves = make([]tree.Digest, len(s.Entries))
-	room := mines.Get().(*[]mine)
-	*room = slices.Grow((*room)[:0], len(s.Entries))[:len(s.Entries)]
-	c.mine = *room
+	c.room.mine = slices.Grow(c.room.mine[:0], len(s.Entries))[:len(s.Entries)]
+	c.mine = c.room.mine
 	defer func() {
+		c.room.short.Flush()
 		clear(c.mine) // they hold on to names
-		mines.Put(room)
+		compareRooms.Put(c.room)
 	}()
 	err := c.run()
 	c.tell()
@@ -181,6 +187,7 @@ func (c *comparison) same(r wire.FolderRecord) (bool, error) {
 
 // sum sets the leaves if all that was read comes to sum.
 func (c *comparison) sum(f *wire.Folder, sum wire.FolderSum) bool {
+	c.room.short.Flush()
 	for i := range c.mine {
 		m := &c.mine[i]
 		if m.want.Kind == tree.Absent {

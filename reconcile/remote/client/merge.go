@@ -97,6 +97,7 @@ func (c *comparison) both(i int, h theirs) {
 		return
 	}
 	m := c.read(i, func(e tree.Entry) bool { return h.entry.Kind == tree.File && h.entry.Size == e.Size && h.err == nil })
+	c.room.short.Flush()
 	switch {
 	case m.err != nil:
 		c.sourceError(m, h)

@@ -14,7 +14,7 @@ func always(tree.Entry) bool  { return true }
 func small(e tree.Entry) bool { return e.Size <= tree.ContentBlock }
 
 // read reads entry i of the source; the content, once, if contents says so of
-// what was opened.
+// what was opened. The digest of a short one is there once it is flushed.
 func (c *comparison) read(i int, contents func(tree.Entry) bool) *mine {
 	m, e := &c.mine[i], &c.s.Entries[i]
 	if m.read && !(m.skipped && contents(*e)) {
@@ -84,7 +84,11 @@ func (c *comparison) open(name string, m *mine, contents func(tree.Entry) bool) 
 		return e, nil
 	}
 	c.content.Content = content
-	m.digest, err = chunk.Digest(&c.content, e.Size)
+	if c.cache != nil {
+		m.digest, err = chunk.Digest(&c.content, e.Size)
+	} else {
+		err = chunk.DigestSoon(&c.content, e.Size, &c.room.short, &m.digest)
+	}
 	if err == nil {
 		err = content.Changed()
 	}

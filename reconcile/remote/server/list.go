@@ -41,7 +41,11 @@ type inspection struct {
 	// indexed asks the index when the first file is read.
 	indexed func() chunk.Versions
 	file    counting
+	short   *tree.ShortContents
 }
+
+// shorts are for one folder after the other.
+var shorts = sync.Pool{New: func() any { return new(tree.ShortContents) }}
 
 // inspect lists the folder at path: but by metadata its files are opened and
 // digested, and everything else is looked at. known, if not nil, has digests
@@ -61,8 +65,13 @@ func (x *session) inspect(ctx context.Context, path tree.Path, method tree.Metho
 	}
 	i := &inspection{
 		x: x, ctx: ctx, path: path, folder: folder, method: method, file: counting{ctx: ctx},
+		short:   shorts.Get().(*tree.ShortContents),
 		indexed: sync.OnceValue(func() chunk.Versions { return x.folder.Index.Versions(path, names) }),
 	}
+	defer func() {
+		i.short.Flush()
+		shorts.Put(i.short)
+	}()
 	if method == tree.ByCache && x.folder.Cache != nil {
 		i.cache = x.folder.Cache.Folder(path)
 	}
@@ -72,16 +81,19 @@ func (x *session) inspect(ctx context.Context, path tree.Path, method tree.Metho
 			i.known[known.entries[n].entry.Name] = &known.entries[n]
 		}
 	}
-	l := &listing{entries: make([]listed, 0, len(names))}
+	l := &listing{entries: make([]listed, len(names))} // which stay where they are: digests come later
+	there := 0
 	for n, e := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		one := listed{entry: e}
-		if i.read(n, &one); one.entry.Kind != tree.Absent || one.err != nil {
-			l.entries = append(l.entries, one)
+		one := &l.entries[there]
+		*one = listed{entry: e}
+		if i.read(n, one); one.entry.Kind != tree.Absent || one.err != nil {
+			there++
 		}
 	}
+	l.entries = l.entries[:there]
 	if i.cache != nil {
 		i.cache.Keep()
 	}
@@ -139,14 +151,16 @@ func (i *inspection) digest(n int, e *listed) error {
 		return nil
 	}
 	i.file.Content = c
-	var digest tree.Digest
-	if entry.Size < chunk.Least || i.indexed().Knows(n, entry) {
-		digest, err = chunk.Digest(&i.file, entry.Size)
-	} else {
+	switch known := entry.Size < chunk.Least || i.indexed().Knows(n, entry); {
+	case !known:
 		file := chunk.File{Path: i.path.Join(name), Size: entry.Size, ModTime: entry.ModTime}
-		if digest, file.Chunks, err = chunk.Survey(&i.file, entry.Size); err == nil {
+		if e.digest, file.Chunks, err = chunk.Survey(&i.file, entry.Size); err == nil {
 			i.x.folder.Index.Note(file)
 		}
+	case i.cache != nil:
+		e.digest, err = chunk.Digest(&i.file, entry.Size)
+	default:
+		err = chunk.DigestSoon(&i.file, entry.Size, i.short, &e.digest)
 	}
 	if errors.Is(err, tree.ErrChanged) {
 		err = fmt.Errorf("read: %w", tree.ErrConflict)
@@ -154,9 +168,9 @@ func (i *inspection) digest(n int, e *listed) error {
 	if err != nil {
 		return err
 	}
-	e.entry, e.digest = entry, digest
+	e.entry = entry
 	if i.cache != nil {
-		i.cache.Note(entry, digest, begun)
+		i.cache.Note(entry, e.digest, begun)
 	}
 	return nil
 }

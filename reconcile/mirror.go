@@ -25,9 +25,12 @@ import (
 type Options struct {
 	// Interval from the end of a pass to the beginning of the next; 5 min.
 	Interval time.Duration
-	// Workers is how many paths are worked on at once, and how many folders
-	// are compared at once in a pass; at least 2, which is the default.
+	// Workers is how many batches of paths are worked on at once; at least 2,
+	// which is the default.
 	Workers int
+	// Comparers is how many folders are compared at once in a pass; as many as
+	// there are workers by default.
+	Comparers int
 	// Method of comparing content in a pass.
 	Method tree.Method
 	// Patience is how long a path that is gone from the source waits for its
@@ -105,6 +108,9 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 		o.Patience = defaultPatience
 	}
 	o.Workers = max(o.Workers, leastWorkers)
+	if o.Comparers <= 0 {
+		o.Comparers = o.Workers
+	}
 	if o.Observer == nil {
 		o.Observer = silent{}
 	}

@@ -15,8 +15,10 @@ import (
 // Bounds of a pass.
 const (
 	// maxOutstanding is how many differences may wait for the workers before
-	// comparing waits for them: the memory of a first copy.
-	maxOutstanding = 4 * maxBatch
+	// comparing waits for them: the memory of a first copy. What belongs into
+	// a new folder waits for that, and still there should be enough for large
+	// batches.
+	maxOutstanding = 8 * maxBatch
 	// maxRemovals is how many removals a pass keeps back until everything
 	// was compared, so that renames can be told from them.
 	maxRemovals = 1 << 16
@@ -227,12 +229,12 @@ func (p *pass) compareRoot(ctx context.Context) error {
 	return nil
 }
 
-// walk compares all folders with as many goroutines as there are workers.
+// walk compares all folders.
 func (p *pass) walk(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { p.abort(ctx.Err()) })
 	defer stop()
 	var walkers sync.WaitGroup
-	for range p.m.o.Workers {
+	for range p.m.o.Comparers {
 		walkers.Go(func() {
 			for {
 				v, ok := p.next()

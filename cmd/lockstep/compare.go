@@ -76,7 +76,7 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 		}
 	}
 	m := reconcile.New(source, replica, reconcile.Options{
-		Workers: s.workers, Method: s.method, AllowEmptySource: true, Observer: found,
+		Comparers: s.comparers, Method: s.method, AllowEmptySource: true, Observer: found,
 	})
 	report, err := m.Compare(ctx, func(path tree.Path, d tree.Drift) {
 		if !s.quiet {

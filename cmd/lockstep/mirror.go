@@ -86,7 +86,7 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 	}
 	told := &observer{log: out.log, began: time.Now(), stir: make(stir, 1)}
 	m := reconcile.New(source, replica, reconcile.Options{
-		Interval: s.interval, Workers: s.workers, Method: s.method, Patience: patience(s.debounce),
+		Interval: s.interval, Workers: s.workers, Comparers: s.comparers, Method: s.method, Patience: patience(s.debounce),
 		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: out.terminal, Observer: told,
 	})
 	release := replica.keep(ctx, absence{begins: told.stir.happened, ends: func() { m.RequestPass(reconcile.OnReturn) }})

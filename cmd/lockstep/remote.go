@@ -22,9 +22,14 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// remoteWorkers work at once for a replica on another machine, unless told
-// otherwise: most of the time they wait for answers.
-const remoteWorkers = 8
+// remoteWorkers carry out batches at once in a replica on another machine,
+// unless told otherwise. A batch asks ahead of the answers: few large ones keep
+// the link busy, and cost fewer syncs than many. remoteComparers compare folders
+// at once, and may wait for an answer for each.
+const (
+	remoteWorkers   = 4
+	remoteComparers = 8
+)
 
 // remoteMemory is from how much memory on either side of a connection collects
 // garbage more often: what is under way is a few megabytes for each call.

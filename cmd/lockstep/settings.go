@@ -24,7 +24,8 @@ type settings struct {
 	debounce        time.Duration
 	logFile         string // "" for the default
 	once, dryRun    bool
-	workers         int
+	workers         int // how many batches at once
+	comparers       int // how many folders
 	method          tree.Method
 	durability      local.Durability
 	maxDelete       reconcile.Limit
@@ -143,15 +144,16 @@ var durabilities = map[string]local.Durability{"none": local.NeverSync, "auto": 
 func (s *settings) readWorkers(c *cli.Context) error {
 	// One more than processors: of large files, at most all but one worker.
 	s.workers = min(runtime.NumCPU()+1, 16)
+	s.comparers = s.workers
 	if s.address != nil {
-		s.workers = max(s.workers, remoteWorkers)
+		s.workers, s.comparers = max(s.workers, remoteWorkers), max(s.comparers, remoteComparers)
 	}
 	if word := c.String("workers"); word != "" {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 1 || n > mostWorkers {
 			return wrongUsage(fmt.Sprintf("take a number from 1 to %d", mostWorkers), "workers %q is no such number", word)
 		}
-		s.workers = n
+		s.workers, s.comparers = n, n
 	}
 	s.words["workers"] = strconv.Itoa(s.workers)
 	return nil

@@ -31,19 +31,23 @@ const (
 	remoteComparers = 8
 )
 
-// remoteMemory is from how much memory on either side of a connection collects
-// garbage more often: what is under way is a few megabytes for each call.
-const remoteMemory = 64 << 20
+// From how much memory on the two sides of a connection collect garbage more
+// often: what is under way is a few megabytes for each call. A server maps its
+// index besides.
+const (
+	clientMemory = 64 << 20
+	serverMemory = 56 << 20
+)
 
 // limitMemory holds that, unless somebody has chosen otherwise.
-func limitMemory() {
+func limitMemory(most int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(remoteMemory)
+		debug.SetMemoryLimit(most)
 	}
 }
 
 // clientGarbage is how much garbage a client gathers before it is collected, in
-// percent of what is in use: that is little, and remoteMemory bounds both.
+// percent of what is in use: that is little, and clientMemory bounds both.
 const clientGarbage = 200
 
 // collectLess holds that, unless somebody has chosen otherwise.
@@ -123,7 +127,7 @@ func openReplica(ctx context.Context, s settings, p pair, o local.ReplicaOptions
 		}
 		return &replica{Replica: r, created: r.Created()}, nil
 	}
-	limitMemory()
+	limitMemory(clientMemory)
 	collectLess()
 	dial, err := dialer(*s.address)
 	if err != nil {

@@ -80,7 +80,7 @@ func serveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			limitMemory()
+			limitMemory(serverMemory)
 			if v.stdio {
 				return serveStdio(c.Context, v)
 			}

@@ -65,14 +65,18 @@ type Place struct {
 // nil Index knows nothing. Safe for concurrent use.
 type Index struct {
 	db *bbolt.DB
-	// writing is held while what was noted is written.
+	// writing is held while what was noted is written; writers do that beside
+	// those who note.
 	writing sync.Mutex
+	writers sync.WaitGroup
 
 	// Guarded by mu: what is not written yet, and what is being written.
 	mu             sync.Mutex
 	young          *young // nil unless the index was empty when it was opened
 	noted, leaving notes
 	busy           bool     // somebody writes
+	due            bool     // a writer is about to, or does
+	closing        bool     // no writer begins any more
 	reading        *reading // kept from one look to the next, unless somebody writes
 }
 
@@ -131,11 +135,16 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
-// Close writes what is pending and closes the file.
+// Close writes what is pending and closes the file. What is noted after that is
+// forgotten.
 func (x *Index) Close() error {
 	if x == nil {
 		return nil
 	}
+	x.mu.Lock()
+	x.closing = true
+	x.mu.Unlock()
+	x.writers.Wait()
 	err := x.Flush()
 	x.writing.Lock()
 	defer x.writing.Unlock()
@@ -218,11 +227,24 @@ func (x *Index) Note(f File) {
 	x.noted.add(f)
 	x.young.add(f.Chunks)
 	full := x.noted.size() >= maxPending
+	begin := full && !x.due && !x.closing
+	if begin {
+		x.due = true
+		x.writers.Go(x.writeDue)
+	}
 	x.mu.Unlock()
-	if full {
+	if full && !begin { // as much again while that is written
 		// What cannot be kept is sent once more some day.
 		_ = x.Flush()
 	}
+}
+
+// writeDue writes what is pending.
+func (x *Index) writeDue() {
+	_ = x.Flush() // as above
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.due = false
 }
 
 // Rename follows what was at from, and all below it, to another path.

@@ -21,6 +21,10 @@ const (
 	placeSize   = 1 + 8 + 8
 )
 
+// inOrder is how full pages are made of which most keys come one after the
+// other: files do, folder by folder, and numbers. Names of chunks do not.
+const inOrder = 0.9
+
 // The first byte of what is known of a chunk: it is a part of a file with a
 // number, or all of the file with a path. Most files are all of one chunk,
 // and cost two records and not three.
@@ -111,6 +115,7 @@ func (n *notes) write(tx *bbolt.Tx) error {
 // those that have one.
 func (n *notes) writeFiles(tx *bbolt.Tx, values *arena) ([][]byte, error) {
 	files, paths := tx.Bucket(bucketFiles), tx.Bucket(bucketPaths)
+	files.FillPercent, paths.FillPercent = inOrder, inOrder
 	numbers := make([][]byte, len(n.files))
 	order := make([]int, len(n.files))
 	for i := range order {

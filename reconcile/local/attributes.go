@@ -29,6 +29,9 @@ func (n named) SetXattrs(want, have []tree.Xattr) error {
 	return n.dir.SetXattrs(n.name, want, have)
 }
 
+// noMode is the mode of no entry: it differs from every other.
+const noMode = ^uint32(0)
+
 // fresh is the entry that this process makes in the folder f, as far as it is
 // known without a look: by a temp of mode 0600.
 func (r *Replica) fresh(f *folder, kind tree.Kind) tree.Entry {
@@ -36,13 +39,21 @@ func (r *Replica) fresh(f *folder, kind tree.Kind) tree.Entry {
 	if f.self.Mode&0o2000 != 0 {
 		gid = f.self.GID
 	}
-	// No mode is all ones: so it counts as different.
-	mode := ^uint32(0)
+	mode := noMode
 	if r.traits.Fixed {
 		want, _ := r.traits.Project(tree.Entry{Kind: kind})
 		mode = want.Mode
 	}
 	return tree.Entry{Kind: kind, Mode: mode, UID: r.uid, GID: gid, ModTime: tree.Time{Nsec: -1}}
+}
+
+// freshFile is fresh for a file that was just made in f.
+func (r *Replica) freshFile(f *folder, file *at.File) (e tree.Entry, err error) {
+	e = r.fresh(f, tree.File)
+	if f.inherits {
+		e.Xattrs, err = file.Xattrs()
+	}
+	return e, err
 }
 
 // setAttributes makes the attributes of b, which are have, those of want, and

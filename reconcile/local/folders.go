@@ -181,8 +181,14 @@ func (f *folder) learn() (err error) {
 	if err != nil {
 		return err
 	}
-	f.inherits = slices.ContainsFunc(xattrs, func(x tree.Xattr) bool { return x.Name == tree.ACLDefault })
+	f.inherits = handsOn(xattrs)
 	return nil
+}
+
+// handsOn reports whether a folder with these attributes gives what is made in
+// it an ACL.
+func handsOn(xattrs []tree.Xattr) bool {
+	return slices.ContainsFunc(xattrs, func(x tree.Xattr) bool { return x.Name == tree.ACLDefault })
 }
 
 // noParent says in the words of the contract that a folder is missing.

@@ -104,9 +104,7 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	t.Symlinks = can(dir.Symlink("text", "symlink"))
 	t.FIFOs = can(makeNode(dir, "fifo", tree.FIFO, 0))
 	t.HardLinks = can(dir.Link("file", dir, "link"))
-	if linksUnnamed(dir) {
-		r.unnamed.most = int64(at.Descriptors() / descriptorShare)
-	}
+	r.unnamed.learn(dir)
 	switch {
 	case t.Symlinks:
 		t.SpecialLinks = can(dir.Link("symlink", dir, "symlink-link"))
@@ -131,16 +129,6 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	}
 	r.tryGroups(f)
 	return r.tryNames(dir)
-}
-
-// linksUnnamed reports whether a file that was made without a name can get one.
-func linksUnnamed(dir *at.Dir) bool {
-	f, err := dir.CreateUnnamed()
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return f.Link(dir, "unnamed") == nil
 }
 
 // makeNode is [at.Dir.Mknod], and refuses when something else came of it: the

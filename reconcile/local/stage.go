@@ -149,11 +149,18 @@ func (b *batch) write(f *folder, a *tree.Action, content tree.Content, want tree
 		temp, digest, err := b.writeTemp(f, a, content, want)
 		return staged{temp: temp}, digest, err
 	}
-	file, err := b.r.unnamed.create(f)
+	file, err := b.r.unnamed.create(f, want)
 	if err != nil {
 		return staged{}, tree.Digest{}, err
 	}
-	digest, err := b.fill(f, file.File, a, content, want)
+	have, err := b.r.freshFile(f, file.File)
+	if file.mode != noMode {
+		have.Mode = file.mode
+	}
+	var digest tree.Digest
+	if err == nil {
+		digest, err = b.fill(file.File, have, a, content, want)
+	}
 	if err != nil {
 		file.close()
 		return staged{}, tree.Digest{}, err
@@ -178,7 +185,11 @@ func (b *batch) writeTemp(f *folder, a *tree.Action, content tree.Content, want 
 	if follows {
 		follower.Staging(temp)
 	}
-	digest, err := b.fill(f, file, a, content, want)
+	have, err := b.r.freshFile(f, file)
+	var digest tree.Digest
+	if err == nil {
+		digest, err = b.fill(file, have, a, content, want)
+	}
 	if err == nil {
 		var made tree.ID
 		if made, err = file.Identity(); err == nil {
@@ -198,7 +209,8 @@ func (b *batch) writeTemp(f *folder, a *tree.Action, content tree.Content, want 
 	return temp, digest, nil
 }
 
-func (b *batch) fill(f *folder, file *at.File, a *tree.Action, content tree.Content, want tree.Entry) (tree.Digest, error) {
+// fill makes the new file, which has have, what it is to be.
+func (b *batch) fill(file *at.File, have tree.Entry, a *tree.Action, content tree.Content, want tree.Entry) (tree.Digest, error) {
 	t := transfer{
 		ctx: b.ctx, from: content, to: file, size: want.Size, hash: a.Hash,
 		synced: b.r.options.Durability != NeverSync,
@@ -211,12 +223,6 @@ func (b *batch) fill(f *folder, file *at.File, a *tree.Action, content tree.Cont
 	// of what is still being written, if that was allowed.
 	if err := content.Changed(); err != nil && !(a.Unsettled && errors.Is(err, tree.ErrChanged)) {
 		return digest, err
-	}
-	have := b.r.fresh(f, tree.File)
-	if f.inherits {
-		if have.Xattrs, err = file.Xattrs(); err != nil {
-			return digest, err
-		}
 	}
 	if err := b.r.setAttributes(file, want, have); err != nil {
 		return digest, err

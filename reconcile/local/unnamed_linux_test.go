@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"testing"
 
 	"lockstep/reconcile/tree"
@@ -38,6 +39,35 @@ func TestUnnamedAreFew(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestModesOfNewFiles holds that new files have the mode of the source's,
+// whatever the system takes away from it.
+func TestModesOfNewFiles(t *testing.T) {
+	modes := []fs.FileMode{0, 0o200, 0o444, 0o600, 0o644, 0o666, 0o755, 0o777, 0o755 | fs.ModeSetuid, 0o644 | fs.ModeSticky}
+	for _, mask := range []int{0, 0o022, 0o077, 0o777} {
+		t.Run(fmt.Sprintf("umask %03o", mask), func(t *testing.T) {
+			dir := t.TempDir()
+			ok(t, os.Mkdir(dir+"/source", 0o755))
+			ok(t, os.Mkdir(dir+"/replica", 0o755))
+			for _, mode := range modes {
+				name := dir + "/source/" + mode.String()
+				write(t, name, "content")
+				ok(t, os.Chmod(name, mode))
+			}
+			defer syscall.Umask(syscall.Umask(mask))
+			s, r := sourceAt(t, dir+"/source"), replicaAt(t, dir+"/replica", ReplicaOptions{Durability: Auto})
+			if want := 0o777 &^ uint32(mask); r.unnamed.modes != want {
+				t.Errorf("found out that new files may have %03o; want %03o", r.unnamed.modes, want)
+			}
+			equal(t, s, r)
+			for _, mode := range modes {
+				if info, err := os.Stat(dir + "/replica/" + mode.String()); err != nil || info.Mode() != mode {
+					t.Errorf("%v became %v, %v", mode, info.Mode(), err)
+				}
+			}
+		})
 	}
 }
 

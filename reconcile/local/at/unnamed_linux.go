@@ -7,17 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CreateUnnamed makes a file in d that has no name, for its owner alone, and
-// opens it for reading and writing (O_TMPFILE). Unless [File.Link] gives it
+// CreateUnnamed makes a file in d that has no name, with a mode of which the
+// system takes away what it does from every new file, and opens it for reading
+// and writing (O_TMPFILE). Unless [File.Link] gives it
 // one, it is gone when it is closed. Errors: [ErrUnsupported], also where a
 // file system could tell at the close only that what was written is lost.
-func (d *Dir) CreateUnnamed() (*File, error) {
+func (d *Dir) CreateUnnamed(mode uint32) (*File, error) {
 	kind := d.fileSystem()
 	if kind < byItself {
 		return nil, ErrUnsupported
 	}
 	for {
-		fd, err := unix.Openat(d.fd, ".", unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, newFileMode)
+		fd, err := unix.Openat(d.fd, ".", unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, mode)
 		switch err {
 		case nil:
 			return &File{fd: fd, sys: d.sys, kind: kind}, nil

@@ -10,12 +10,15 @@ import (
 // Scenarios: O2.
 func TestUnnamed(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Dir, path string) {
-		f, err := d.CreateUnnamed()
+		f, err := d.CreateUnnamed(0o640)
 		if errors.Is(err, ErrUnsupported) {
 			t.Skip("this file system names every file")
 		}
 		must(t, err)
 		defer f.Close()
+		if e, err := f.Entry(); err != nil || e.Mode != 0o640 {
+			t.Errorf("made with 640: %o, %v", e.Mode, err)
+		}
 		_, err = f.WriteAt([]byte("content"), 0)
 		must(t, err)
 		if entries, err := os.ReadDir(path); err != nil || len(entries) > 0 {

@@ -3,7 +3,7 @@
 package at
 
 // CreateUnnamed answers [ErrUnsupported].
-func (d *Dir) CreateUnnamed() (*File, error) { return nil, ErrUnsupported }
+func (d *Dir) CreateUnnamed(mode uint32) (*File, error) { return nil, ErrUnsupported }
 
 // Again answers [ErrUnsupported].
 func (f *File) Again() (*File, error) { return nil, ErrUnsupported }

@@ -38,9 +38,9 @@ type dirt struct {
 	kept bool
 	// counted: a pass has held the removal against the limit already.
 	counted bool
-	// hint, if not nil, is the file that a pass has just listed in the source
-	// and not found in the replica: looking again before the copy tells
-	// nothing that the copy does not notice.
+	// hint, if not nil, is the file or folder that a pass has just listed in
+	// the source and not found in the replica: looking again before it is
+	// brought over tells nothing that this does not notice.
 	hint *tree.Entry
 	// deep asks to compare what is in the folder too; pass, if not nil, waits
 	// for what that finds.

@@ -22,7 +22,8 @@ func (p *pass) drift(ctx context.Context, path tree.Path, d *tree.Drift, leaf fu
 	}
 	p.mu.Unlock()
 	found := dirt{cause: ByPass}
-	if d.Want.Kind == tree.File && d.Have.Kind == tree.Absent && d.Want.Links == 1 && !p.wasRenamed(path) {
+	plain := d.Want.Kind == tree.Folder || d.Want.Kind == tree.File && d.Want.Links == 1
+	if plain && d.Have.Kind == tree.Absent && !p.wasRenamed(path) {
 		found.hint = &d.Want
 	}
 	return p.track(ctx, path, found, leaf)

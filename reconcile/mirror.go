@@ -28,8 +28,8 @@ type Options struct {
 	// Workers is how many batches of paths are worked on at once; at least 2,
 	// which is the default.
 	Workers int
-	// Comparers is how many folders are compared at once in a pass; as many as
-	// there are workers by default.
+	// Comparers is how many folders are compared at once in a pass; at least 2,
+	// and by default as many as there are workers.
 	Comparers int
 	// Method of comparing content in a pass.
 	Method tree.Method
@@ -111,6 +111,7 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 	if o.Comparers <= 0 {
 		o.Comparers = o.Workers
 	}
+	o.Comparers = max(o.Comparers, leastWorkers)
 	if o.Observer == nil {
 		o.Observer = silent{}
 	}

@@ -138,7 +138,7 @@ func TestRoundTrips(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	report, err := reconcile.New(s, r, reconcile.Options{Workers: 8}).Once(t.Context())
+	report, err := reconcile.New(s, r, reconcile.Options{Workers: 4, Comparers: 8}).Once(t.Context())
 	if err != nil || !report.Equal {
 		t.Fatalf("%+v, %v", report, err)
 	}

@@ -95,6 +95,22 @@ func linked(t *testing.T) *rig {
 	return r
 }
 
+// A new name of a file that changed is linked to the new version: to the old one
+// it would show what it never was.
+//
+// Scenarios: L7.
+func TestNewNameOfAChangedFile(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	r.write("f", "old")
+	r.served(func(ctx context.Context) {
+		r.write("f", "newer version")
+		must(t, os.Link(r.in("f"), r.in("g")))
+		r.dirty(ctx, "g")
+		r.did("update f", "link f -> g")
+		r.wantEqual("after events")
+	})
+}
+
 // Scenarios: L7.
 func TestHardLinks(t *testing.T) {
 	for name, change := range linkChanges {

@@ -32,14 +32,17 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 		return false
 	}
 	found := m.replica.Look(ctx, []tree.Path{leader})[0]
+	linked := l.have.Kind == l.want.Kind && l.have.ID == found.Entry.ID
+	// As a link to an older version of the leader, l would show what it never was.
+	const version = tree.OfExistence | tree.OfKind | tree.OfContent | tree.OfModTime
 	switch {
-	case found.Err != nil || found.Entry.Kind != l.want.Kind:
+	case found.Err != nil || !linked && m.traits.Differ(l.want, found.Entry)&version != 0:
 		if l.attempt > quietAttempts {
 			return false // a copy now is better than a link some day
 		}
 		m.queue.suggest(leader, dirt{cause: l.cause})
 		b.fail(l, tree.ErrConflict)
-	case l.have.Kind == l.want.Kind && l.have.ID == found.Entry.ID:
+	case linked:
 		if l.cause != ByPass {
 			m.queue.add(leader, dirt{cause: l.cause})
 		}

@@ -10,14 +10,14 @@ import (
 // Scenarios: O2.
 func TestUnnamed(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Dir, path string) {
-		f, err := d.CreateUnnamed(0o640)
+		f, err := d.CreateUnnamed(0o400)
 		if errors.Is(err, ErrUnsupported) {
 			t.Skip("this file system names every file")
 		}
 		must(t, err)
 		defer f.Close()
-		if e, err := f.Entry(); err != nil || e.Mode != 0o640 {
-			t.Errorf("made with 640: %o, %v", e.Mode, err)
+		if e, err := f.Entry(); err != nil || e.Mode != 0o400 {
+			t.Errorf("made with 400: %o, %v", e.Mode, err)
 		}
 		_, err = f.WriteAt([]byte("content"), 0)
 		must(t, err)

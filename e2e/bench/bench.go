@@ -13,6 +13,7 @@
 //   - T4: 1,000,000 files of less than 128 bytes in 10,000 folders
 //
 // Traps that it avoids: a copy is timed on a file system that was just made, for ext4 without a journal creates files ten times
-// slower for minutes after many were removed; both trees are read whole before each program's turn; a file system in memory has cheap
-// syncs, so what syncs is measured on a disk, with an fsync of that disk beside it.
+// slower for minutes after many were removed; both trees are read whole before each program's turn, and each row begins with an
+// empty page cache, for a full one makes new pages dearer; a file system in memory has cheap syncs, so what syncs is measured on a
+// disk, with an fsync of that disk beside it.
 package main

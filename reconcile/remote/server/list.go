@@ -139,7 +139,10 @@ func (e *listed) look(folder tree.SourceFolder, name string) {
 
 // digest reads one file, and remembers its chunks unless they are known.
 func (i *inspection) digest(n int, e *listed) error {
-	name, begun := e.entry.Name, time.Now()
+	name, begun := e.entry.Name, time.Time{}
+	if i.cache != nil {
+		begun = time.Now()
+	}
 	c, err := i.folder.Open(name)
 	if err != nil {
 		return err

@@ -122,12 +122,8 @@ func pushDistant(ctx context.Context, l *lab) ([]line, error) {
 		return nil, err
 	}
 	defer d.close()
-	r := &room{l: l, medium: ext4Memory}
+	h, r := freshHost(l)
 	defer r.empty()
-	h := &host{l: l, place: func(ctx context.Context) (string, error) {
-		err := r.renew(ctx)
-		return r.to(), err
-	}}
 	defer h.stop()
 	distant := h.program("lockstep", d.serve(l), func(string) []string { return h.far.once(l, p.source) })
 	times, err := l.contest(ctx, l.rounds, p.warm(ctx), distant, h.lockstep(p.source))

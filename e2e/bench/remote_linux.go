@@ -106,6 +106,16 @@ type host struct {
 	far   *far                                             // nil before the first
 }
 
+// freshHost is a host of which each server gets a file system that was just made, in the room. The caller stops it and then
+// empties that.
+func freshHost(l *lab) (*host, *room) {
+	r := &room{l: l, medium: ext4Memory}
+	return &host{l: l, place: func(ctx context.Context) (string, error) {
+		err := r.renew(ctx)
+		return r.to(), err
+	}}, r
+}
+
 func (h *host) stop() {
 	if h.far != nil {
 		h.far.stop()
@@ -164,12 +174,8 @@ func pushes(name string, g goals) func(context.Context, *lab) ([]line, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := &room{l: l, medium: ext4Memory}
+		h, r := freshHost(l)
 		defer r.empty()
-		h := &host{l: l, place: func(ctx context.Context) (string, error) {
-			err := r.renew(ctx)
-			return r.to(), err
-		}}
 		defer h.stop()
 		times, err := l.contest(ctx, l.rounds, p.warm(ctx),
 			h.lockstep(p.source),

@@ -16,12 +16,7 @@ func TestListingAllocatesNothing(t *testing.T) {
 	for i := range 1000 {
 		grow(t, root, fmt.Sprintf("file-%d", i))
 	}
-	p, err := openPlace(root)
-	must(t, err)
-	defer p.close()
-	h, err := p.open("")
-	must(t, err)
-	defer h.close()
+	_, h := opened(t, root)
 	buffer, entries := make([]byte, listBytes), 0
 	allocations := testing.AllocsPerRun(10, func() {
 		if h.rewind() != nil || h.list(buffer, func([]byte, bool) { entries++ }) != nil {
@@ -41,12 +36,7 @@ func TestLinkCountTellsFolders(t *testing.T) {
 		roots = append(roots, memory)
 	}
 	for _, root := range roots {
-		p, err := openPlace(root)
-		must(t, err)
-		defer p.close()
-		h, err := p.open("")
-		must(t, err)
-		defer h.close()
+		p, h := opened(t, root)
 		if !h.countsFolders() {
 			t.Logf("%s: not counted", root)
 			continue

@@ -25,12 +25,7 @@ func TestListing(t *testing.T) {
 	if err := os.Symlink(".", filepath.Join(root, "link")); err == nil {
 		want["link"] = false
 	}
-	p, err := openPlace(root)
-	must(t, err)
-	defer p.close()
-	h, err := p.open("")
-	must(t, err)
-	defer h.close()
+	_, h := opened(t, root)
 	buffer, got := make([]byte, listBytes), map[string]bool{}
 	for _, turn := range []string{"first", "again"} {
 		clear(got)
@@ -40,4 +35,16 @@ func TestListing(t *testing.T) {
 		}
 		must(t, h.rewind())
 	}
+}
+
+// opened returns handles of a root until the end of the test.
+func opened(t *testing.T, root string) (*place, *handle) {
+	t.Helper()
+	p, err := openPlace(root)
+	must(t, err)
+	t.Cleanup(p.close)
+	h, err := p.open("")
+	must(t, err)
+	t.Cleanup(h.close)
+	return p, h
 }

@@ -214,7 +214,7 @@ func TestOnceWaitsForTimesOfFolders(t *testing.T) {
 		var follows atomic.Int64
 		r.dst = &moody{Replica: r.dst, mood: func(a tree.Action) error {
 			if a.Follows {
-				time.Sleep(slowly)
+				time.Sleep(slowly) // on the fake clock
 				follows.Add(1)
 			}
 			return nil

@@ -99,7 +99,7 @@ func (d *diary) want(t *testing.T, want ...string) {
 }
 
 // scheduled runs a Mirror with an interval of a minute over a source and a
-// replica of which a pass takes ten seconds, in virtual time.
+// replica of which a pass takes ten seconds, on a fake clock.
 func scheduled(t *testing.T, body func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

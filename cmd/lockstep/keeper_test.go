@@ -27,7 +27,7 @@ func TestLineKeeperSleeps(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); k.run(ctx) }()
-		time.Sleep(time.Minute + lineAtRest)
+		time.Sleep(time.Minute + lineAtRest) // on the fake clock
 		synctest.Wait()
 		before := asked.Load()
 		if before > 6 {
@@ -41,7 +41,7 @@ func TestLineKeeperSleeps(t *testing.T) {
 		}
 		before = asked.Load()
 		for range 1000 {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // on the fake clock
 			k.stir.happened()
 		}
 		synctest.Wait()

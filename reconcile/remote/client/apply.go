@@ -80,7 +80,7 @@ type became struct {
 func (r *Replica) apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
 	s := &sending{r: r, ctx: ctx, actions: actions, outcomes: make([]tree.Outcome, len(actions)), room: room{blocks: freeBlocks}}
 	s.messages = r.spare.Get().(*messages)
-	defer r.spare.Put(s.messages)
+	defer s.giveBack()
 	s.changed, s.emit = sync.NewCond(&s.mu), s.cut.take
 	s.became = make([]became, 0, len(actions))
 	err := ctx.Err()
@@ -97,6 +97,12 @@ func (r *Replica) apply(ctx context.Context, actions []tree.Action) []tree.Outco
 		s.settle(i, err)
 	}
 	return s.outcomes
+}
+
+// giveBack leaves no digest of this call to be made in the next one.
+func (s *sending) giveBack() {
+	s.short.Flush()
+	s.r.spare.Put(s.messages)
 }
 
 // run makes the call. The stream outlives ctx for as long as the server needs

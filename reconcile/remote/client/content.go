@@ -57,7 +57,7 @@ func (s *sending) content(i int) error {
 	*cut = cutting{s: s, index: i, size: e.Size}
 	cut.hash.begin(e.Size)
 	err = chunk.Cut(content, e.Size, &s.room, s.emit)
-	digest := cut.digest()
+	digest := cut.digest() // of a short content it comes later
 	switch {
 	case s.ctx.Err() != nil:
 		return nil // send says so
@@ -72,10 +72,10 @@ func (s *sending) content(i int) error {
 	if err != nil {
 		return s.giveUp(i, err)
 	}
-	s.outcomes[i].Digest = digest
 	last := s.step(i)
-	last.digest = digest
-	last.Last, last.Digest = true, last.digest[:]
+	if last.Last, last.Digest = true, last.digest[:]; !last.hashed {
+		last.digest, s.outcomes[i].Digest = digest, digest
+	}
 	return s.offer()
 }
 
@@ -115,12 +115,18 @@ func (c *cutting) piece(p chunk.Piece) error {
 		c.hash.zeros(p.Length)
 	} else {
 		o := offered{data: s.room.slice(p.Data), named: c.size >= chunk.Least}
-		if *name = c.hashed(p, o.data); o.named {
+		if o.named {
 			m.Digest = name[:]
 		}
 		s.queue = append(s.queue, o)
 		s.queued += p.Length
 		s.covered += p.Length
+		if p.Length == c.size && p.Length <= tree.LongestShort {
+			s.short.Add(p.Data, &step.digest)
+			step.hashed, c.known = true, true
+			return nil // it is offered with its last step, the same one
+		}
+		*name = c.hashed(p, o.data)
 	}
 	return s.offer()
 }

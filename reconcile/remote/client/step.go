@@ -9,6 +9,7 @@ import (
 type messages struct {
 	actions []*action
 	steps   []*step
+	short   tree.ShortContents // of which the digests go into the steps
 }
 
 // action is an action with room for what it wants.
@@ -34,6 +35,7 @@ type step struct {
 	only   [1]*wire.Chunk
 	name   wire.ChunkID
 	digest tree.Digest
+	hashed bool // digest and name are there when the steps are sent
 }
 
 // tell returns another step, about the content of action i.
@@ -44,7 +46,7 @@ func (s *sending) tell(i int) *step {
 	next := s.steps[s.told]
 	s.told++
 	next.Index, next.Last, next.Chunks = uint32(i), false, next.only[:0]
-	next.Entry, next.Planned, next.Digest, next.Error = nil, false, nil, nil
+	next.Entry, next.Planned, next.Digest, next.Error, next.hashed = nil, false, nil, nil, false
 	return next
 }
 
@@ -73,10 +75,14 @@ func (s *sending) flushSteps() error {
 	if s.told == 0 {
 		return nil
 	}
+	s.short.Flush()
 	named := 0
 	request := &wire.ApplyRequest{Steps: make([]*wire.Step, s.told)}
 	for i, step := range s.steps[:s.told] {
-		request.Steps[i] = &step.Step
+		if request.Steps[i] = &step.Step; step.hashed {
+			step.name = wire.ChunkIDOf(step.digest)
+			s.outcomes[step.Index].Digest = step.digest
+		}
 		for _, c := range step.Chunks {
 			if len(c.Digest) > 0 {
 				named++

@@ -60,11 +60,13 @@ type batch struct {
 	current  int          // the content that the client tells of; -1 for none
 	delayed  []*wire.Step // what came and is not taken yet
 	awaiting []place
-	partial  mem.BufferSlice // of the first one awaited
-	gathered int             // bytes in partial
-	spare    []byte          // a chunk in one piece, for the spool
-	reused   []byte          // for looking at what may be a chunk of a large content
-	inPlace  int             // misses in a row at the same place of the old version
+	partial  mem.BufferSlice    // of the first one awaited
+	gathered int                // bytes in partial
+	spare    []byte             // a chunk in one piece
+	short    tree.ShortContents // of which the digests are made
+	hashing  []*arriving
+	reused   []byte // for looking at what may be a chunk of a large content
+	inPlace  int    // misses in a row at the same place of the old version
 }
 
 type applyStream = grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]
@@ -199,9 +201,9 @@ func (c *arriving) open() (tree.Content, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opened = c.index
-	for i := range c.index { // those were passed over
-		if skipped := b.contents[i]; skipped != nil && !skipped.closed {
-			skipped.free()
+	for ; b.passed < c.index; b.passed++ { // nobody reads those any more
+		if before := b.contents[b.passed]; before != nil && !before.closed {
+			before.free()
 		}
 	}
 	b.changed.Broadcast()
@@ -243,6 +245,7 @@ func (b *batch) finish() {
 func (b *batch) fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.hashed()
 	if b.failed == nil {
 		b.failed = fmt.Errorf("%w: the content did not come", tree.ErrUnreachable)
 	}

@@ -66,13 +66,18 @@ type arriving struct {
 	buffered int64
 	held     int           // the first segment of a streamed content that may be in memory
 	starved  bool          // reading waits for more
+	made     bool          // whole is, of one that is early
 	staged   string        // the name that it is written under; "" before
 	unnamed  tree.Nameless // where it stands without one; nil before
+
+	// early: it is short, and its digest is made as it arrives. Set before its
+	// bytes are ready.
+	early bool
 
 	// Used by the goroutine that reads: the digest of what was read so far.
 	hash    tree.ContentHash
 	hashed  int64
-	whole   tree.Digest // when it was read at once; the zero Digest before
+	whole   tree.Digest // when it is early, or was read at once; else the zero Digest
 	noted   int         // so many segments are in the index by where they are written
 	notedTo int64
 }
@@ -198,10 +203,11 @@ func (c *arriving) drop(s *segment) {
 // more, and may leave out holes.
 func (c *arriving) account(part []byte, at int64) {
 	if at == 0 {
-		c.hash.Reset()
-		c.hashed, c.whole = 0, tree.Digest{}
+		c.restart()
 		if n := int64(len(part)); n == c.entry.Size && n <= tree.ContentBlock {
-			c.hashed, c.whole = n, tree.HashContent(part)
+			if c.hashed = n; !c.early {
+				c.whole = tree.HashContent(part)
+			}
 			return
 		}
 	}
@@ -212,6 +218,14 @@ func (c *arriving) account(part []byte, at int64) {
 	if at == c.hashed {
 		c.hash.Write(part)
 		c.hashed += int64(len(part))
+	}
+}
+
+// restart makes ready to read from the beginning on.
+func (c *arriving) restart() {
+	c.hash.Reset()
+	if c.hashed = 0; !c.early {
+		c.whole = tree.Digest{}
 	}
 }
 
@@ -265,7 +279,7 @@ func (c *arriving) dataEnd(offset, most int64) (int64, error) {
 // the digest of the whole.
 func (c *arriving) Changed() error {
 	c.b.mu.Lock()
-	for c.err == nil && !c.complete && c.b.failed == nil && c.b.ctx.Err() == nil {
+	for c.err == nil && !c.complete && c.b.failed == nil && c.b.ctx.Err() == nil || c.early && !c.made {
 		c.b.changed.Wait()
 	}
 	err, complete, digest := c.err, c.complete, c.digest
@@ -308,8 +322,7 @@ func (c *arriving) sum() tree.Digest {
 }
 
 func (c *arriving) rehash() error {
-	c.hash.Reset()
-	c.hashed, c.whole = 0, tree.Digest{}
+	c.restart()
 	buf := make([]byte, min(c.entry.Size, tree.ContentBlock))
 	for at := int64(0); at < c.entry.Size; {
 		n := min(int64(len(buf)), c.entry.Size-at)
@@ -361,6 +374,7 @@ type room struct {
 	changed  *sync.Cond
 	buffered int64
 	opened   int            // the action whose content is read; -1 before the first
+	passed   int            // the contents of the actions before that are not kept
 	over     bool           // nobody reads any more
 	failed   error          // nothing more will arrive
 	waits    map[*batch]int // how many segments are promised by other batches

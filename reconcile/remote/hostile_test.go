@@ -112,7 +112,7 @@ func copyAction(path string, size int64) *wire.Action {
 // wrong with them.
 func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
 	t.Helper()
-	id := make([]byte, 16)
+	id, empty, other := make([]byte, 16), tree.HashContent(nil), tree.HashContent([]byte("x"))
 	bomb, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +136,10 @@ func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
 		"X15 content first":      {steps(&wire.Step{Entry: fileOf(1)})},
 		"X15 content twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
 		"X15 out of turn":        {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Index: 1, Entry: fileOf(0), Last: true}, &wire.Step{Entry: fileOf(0), Last: true})},
+		"X15 digest cut off":     {begin(copyAction("x", 0), copyAction("y", 0)), steps(&wire.Step{Entry: fileOf(0), Last: true, Digest: other[:], Following: empty[1:]})},
+		"X15 no such action":     {begin(copyAction("x", 0)), steps(&wire.Step{Entry: fileOf(0), Last: true, Digest: other[:], Following: empty[:]})},
+		"X15 follows a part":     {begin(copyAction("x", 9), copyAction("y", 0)), steps(&wire.Step{Entry: fileOf(9), Following: empty[:]})},
+		"X9 follows, huge":       {begin(copyAction("x", 0), copyAction("y", 1<<40)), steps(&wire.Step{Entry: fileOf(0), Last: true, Digest: other[:], Following: empty[:]})},
 		"X15 planned twice":      {begin(copyAction("x", 0)), steps(&wire.Step{Planned: true}, &wire.Step{Planned: true, Last: true})},
 		"X15 planned later":      {begin(copyAction("x", 0)), steps(&wire.Step{Entry: fileOf(0)}, &wire.Step{Planned: true, Last: true})},
 		"X15 planned by nobody":  {begin(&wire.Action{Kind: uint32(tree.Copy), Path: []byte("x"), Content: true}), steps(&wire.Step{Planned: true, Last: true})},
@@ -283,7 +287,7 @@ func FuzzServer(f *testing.F) {
 		e := &wire.Entry{Kind: 1, Mode: 0o600, Size: length}
 		requests := []*wire.ApplyRequest{
 			{Begin: true, Actions: []*wire.Action{{Kind: kind, Path: path, From: from, Want: e, Over: kind >> 3, Content: last}}},
-			{Steps: []*wire.Step{{Entry: e, Chunks: []*wire.Chunk{{Length: length, Digest: from}}, Last: last, Digest: data}}},
+			{Steps: []*wire.Step{{Entry: e, Chunks: []*wire.Chunk{{Length: length, Digest: from}}, Last: last, Digest: data, Following: data}}},
 			{Data: data, Length: uint32(length)},
 		}
 		apply(t, c, requests...)

@@ -76,6 +76,7 @@ func (s *sending) content(i int) error {
 	if last.Last, last.Digest = true, last.digest[:]; !last.hashed {
 		last.digest, s.outcomes[i].Digest = digest, digest
 	}
+	last.whole = last == first && first.Planned && cut.whole()
 	return s.offer()
 }
 
@@ -93,9 +94,9 @@ type cutting struct {
 	index  int
 	size   int64
 	hash   hashing
-	whole  tree.Digest // when the content is one chunk
-	known  bool
-	broken error // why the call ends
+	only   tree.Digest // when the content is one chunk
+	known  bool        // it is: what digest returns is only, or comes later
+	broken error       // why the call ends
 }
 
 // take offers the next stretch.
@@ -135,16 +136,19 @@ func (c *cutting) piece(p chunk.Piece) error {
 // content of one chunk has but one hash.
 func (c *cutting) hashed(p chunk.Piece, data mem.Buffer) wire.ChunkID {
 	if p.Length == c.size && p.Length <= tree.ContentBlock {
-		c.whole, c.known = tree.HashContent(p.Data), true
-		return wire.ChunkIDOf(c.whole)
+		c.only, c.known = tree.HashContent(p.Data), true
+		return wire.ChunkIDOf(c.only)
 	}
 	c.hash.write(data)
 	return p.Name()
 }
 
+// whole reports whether the content is one chunk, or none.
+func (c *cutting) whole() bool { return c.known || c.size == 0 }
+
 func (c *cutting) digest() tree.Digest {
 	if c.known {
-		return c.whole
+		return c.only
 	}
 	return c.hash.sum()
 }

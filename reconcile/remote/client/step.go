@@ -36,6 +36,7 @@ type step struct {
 	name   wire.ChunkID
 	digest tree.Digest
 	hashed bool // digest and name are there when the steps are sent
+	whole  bool // it tells all of a content that is planned, and one chunk at most
 }
 
 // tell returns another step, about the content of action i.
@@ -46,7 +47,8 @@ func (s *sending) tell(i int) *step {
 	next := s.steps[s.told]
 	s.told++
 	next.Index, next.Last, next.Chunks = uint32(i), false, next.only[:0]
-	next.Entry, next.Planned, next.Digest, next.Error, next.hashed = nil, false, nil, nil, false
+	next.Entry, next.Planned, next.Digest, next.Error = nil, false, nil, nil
+	next.hashed, next.whole, next.Following = false, false, next.Following[:0]
 	return next
 }
 
@@ -70,16 +72,18 @@ func (t *step) nextChunk() (*wire.Chunk, *wire.ChunkID) {
 	return m, name
 }
 
-// flushSteps sends the steps that are told.
+// flushSteps sends the steps that are told. Most tell of a whole content of the
+// action after the one before: of those, the digest says it all.
 func (s *sending) flushSteps() error {
 	if s.told == 0 {
 		return nil
 	}
 	s.short.Flush()
 	named := 0
-	request := &wire.ApplyRequest{Steps: make([]*wire.Step, s.told)}
-	for i, step := range s.steps[:s.told] {
-		if request.Steps[i] = &step.Step; step.hashed {
+	request := &wire.ApplyRequest{Steps: make([]*wire.Step, 0, s.told)}
+	var lead *step
+	for _, step := range s.steps[:s.told] {
+		if step.hashed {
 			step.name = wire.ChunkIDOf(step.digest)
 			s.outcomes[step.Index].Digest = step.digest
 		}
@@ -87,6 +91,14 @@ func (s *sending) flushSteps() error {
 			if len(c.Digest) > 0 {
 				named++
 			}
+		}
+		if lead != nil && step.whole && int(step.Index) == lead.next() {
+			lead.Following = append(lead.Following, step.digest[:]...)
+			continue
+		}
+		request.Steps = append(request.Steps, &step.Step)
+		if lead = nil; step.Last {
+			lead = step
 		}
 	}
 	s.mu.Lock()
@@ -96,3 +108,6 @@ func (s *sending) flushSteps() error {
 	s.told, s.covered = 0, 0
 	return err
 }
+
+// next is the action of which t tells nothing yet.
+func (t *step) next() int { return int(t.Index) + 1 + len(t.Following)/len(tree.Digest{}) }

@@ -59,6 +59,8 @@ type batch struct {
 	// Used by the goroutine that receives.
 	current  int          // the content that the client tells of; -1 for none
 	delayed  []*wire.Step // what came and is not taken yet
+	untaken  int          // contents and parts of contents that delayed tells of
+	next     following    // to be taken before delayed
 	awaiting []place
 	partial  mem.BufferSlice    // of the first one awaited
 	gathered int                // bytes in partial
@@ -280,7 +282,7 @@ func (b *batch) receive(stream applyStream, cancel func()) error {
 				return err
 			}
 		}
-		b.delayed = append(b.delayed, r.Steps...)
+		b.delay(r.Steps)
 		if err := b.answer(stream); err != nil {
 			return err
 		}
@@ -308,55 +310,12 @@ func (b *batch) answer(stream applyStream) error {
 // full reports whether steps have to wait: too much waits to be read, and some
 // of what comes first is still awaited. Without that, [batch.await] waits.
 func (b *batch) full() bool {
-	if len(b.awaiting) == 0 || len(b.delayed) > maxDelayed {
+	if len(b.awaiting) == 0 || b.untaken > maxDelayed {
 		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buffered > maxBuffered && !b.over
-}
-
-// steps takes what the client tells of contents, and answers what it has to
-// send of them.
-func (b *batch) steps() (*wire.ApplyReply, error) {
-	reply := &wire.ApplyReply{}
-	offered := 0
-	for len(b.delayed) > 0 && !b.full() {
-		step := b.delayed[0]
-		b.delayed = b.delayed[1:]
-		c, err := b.begin(step)
-		if err != nil {
-			return nil, err
-		}
-		if offered += len(step.Chunks); offered > wire.MaxSteps {
-			return nil, fmt.Errorf("more than %d chunks", wire.MaxSteps)
-		}
-		for _, m := range step.Chunks {
-			named, needed, err := b.chunk(c, m)
-			if err != nil {
-				return nil, err
-			}
-			if !named {
-				continue
-			}
-			if reply.Answered%8 == 0 {
-				reply.Need = append(reply.Need, 0)
-			}
-			if needed {
-				reply.Need[reply.Answered/8] |= 1 << (reply.Answered % 8)
-			}
-			reply.Answered++
-		}
-		if step.Last {
-			if err := b.end(c, step); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if reply.Answered == 0 {
-		return nil, nil
-	}
-	return reply, nil
 }
 
 var errReadOnly = errors.New("nothing may be changed")

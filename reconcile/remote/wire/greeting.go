@@ -13,8 +13,8 @@ import (
 
 // The versions of the protocol that this program speaks.
 const (
-	oldestVersion = 2
-	newestVersion = 2
+	oldestVersion = 3
+	newestVersion = 3
 )
 
 // magic begins both greetings. No text that a login script prints holds a NUL,

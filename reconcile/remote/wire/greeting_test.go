@@ -33,7 +33,7 @@ func TestGoldenGreetings(t *testing.T) {
 	if err := errors.Join(SendHello(&h, hello()), SendWelcome(&w, welcome())); err != nil {
 		t.Fatal(err)
 	}
-	for name, have := range map[string][]byte{"hello_v2": h.Bytes(), "welcome_v2": w.Bytes()} {
+	for name, have := range map[string][]byte{"hello_v3": h.Bytes(), "welcome_v3": w.Bytes()} {
 		file := filepath.Join("testdata", name+".hex")
 		if *update {
 			if err := os.WriteFile(file, []byte(hex.Dump(have)), 0o644); err != nil {
@@ -129,7 +129,7 @@ func TestVersions(t *testing.T) {
 	binary.BigEndian.PutUint16(raw[len(magic):], 7)
 	binary.BigEndian.PutUint16(raw[len(magic)+2:], 9)
 	h, err := ReadHello(bytes.NewReader(raw))
-	if !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), "here 2 to 2, there 7 to 9") || h == nil {
+	if !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), "here 3 to 3, there 7 to 9") || h == nil {
 		t.Errorf("%v, %v", h, err)
 	}
 	buf.Reset()

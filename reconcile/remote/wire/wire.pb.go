@@ -1759,10 +1759,13 @@ type Step struct {
 	Entry  *Entry   `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
 	Chunks []*Chunk `protobuf:"bytes,3,rep,name=chunks,proto3" json:"chunks,omitempty"`
 	// With the last step: the digest of the whole, or why there is none.
-	Last          bool   `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
-	Digest        []byte `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
-	Error         *Error `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
-	Planned       bool   `protobuf:"varint,7,opt,name=planned,proto3" json:"planned,omitempty"`
+	Last    bool   `protobuf:"varint,4,opt,name=last,proto3" json:"last,omitempty"`
+	Digest  []byte `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
+	Error   *Error `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
+	Planned bool   `protobuf:"varint,7,opt,name=planned,proto3" json:"planned,omitempty"`
+	// After a last step: the digests of the contents of the actions that come
+	// next, one after the other, each of which is planned and one chunk.
+	Following     []byte `protobuf:"bytes,8,opt,name=following,proto3" json:"following,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1844,6 +1847,13 @@ func (x *Step) GetPlanned() bool {
 		return x.Planned
 	}
 	return false
+}
+
+func (x *Step) GetFollowing() []byte {
+	if x != nil {
+		return x.Following
+	}
+	return nil
 }
 
 // Chunk is a stretch of content. One without a digest is always sent.
@@ -2210,7 +2220,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05steps\x18\x03 \x03(\v2\x11.lockstep.v1.StepR\x05steps\x12\x12\n" +
 	"\x04data\x18\x04 \x01(\fR\x04data\x12\x16\n" +
 	"\x06length\x18\x05 \x01(\rR\x06length\x12\x16\n" +
-	"\x06cancel\x18\x06 \x01(\bR\x06cancel\"\xe2\x01\n" +
+	"\x06cancel\x18\x06 \x01(\bR\x06cancel\"\x80\x02\n" +
 	"\x04Step\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12(\n" +
 	"\x05entry\x18\x02 \x01(\v2\x12.lockstep.v1.EntryR\x05entry\x12*\n" +
@@ -2218,7 +2228,8 @@ const file_wire_proto_rawDesc = "" +
 	"\x04last\x18\x04 \x01(\bR\x04last\x12\x16\n" +
 	"\x06digest\x18\x05 \x01(\fR\x06digest\x12(\n" +
 	"\x05error\x18\x06 \x01(\v2\x12.lockstep.v1.ErrorR\x05error\x12\x18\n" +
-	"\aplanned\x18\a \x01(\bR\aplanned\"K\n" +
+	"\aplanned\x18\a \x01(\bR\aplanned\x12\x1c\n" +
+	"\tfollowing\x18\b \x01(\fR\tfollowing\"K\n" +
 	"\x05Chunk\x12\x16\n" +
 	"\x06length\x18\x01 \x01(\x03R\x06length\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12\x12\n" +

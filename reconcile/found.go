@@ -113,9 +113,14 @@ func (p *pass) leafless(entries []tree.Entry, c tree.Comparison) (places []int, 
 		return nil, 0
 	}
 	places = make([]int, len(c.Drift))
+	i, ok := -1, false
 	for n := range c.Drift {
 		d := &c.Drift[n]
-		i, ok := slices.BinarySearchFunc(entries, d.Name(), func(e tree.Entry, name string) int { return strings.Compare(e.Name, name) })
+		if i++; i < len(entries) && entries[i].Name == d.Name() { // most often it is the next one
+			ok = true
+		} else {
+			i, ok = slices.BinarySearchFunc(entries, d.Name(), func(e tree.Entry, name string) int { return strings.Compare(e.Name, name) })
+		}
 		if places[n] = leafy; ok && d.Want.Kind != tree.Absent && entries[i].Kind != tree.Folder && c.Leaves[i].IsZero() {
 			places[n] = i
 			pending++

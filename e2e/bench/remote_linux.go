@@ -24,8 +24,13 @@ type far struct {
 	home string // of lockstep on both sides
 }
 
-// serve offers a folder by lockstep. What the server and the client keep for themselves is beside the folder.
+// serve offers a folder by lockstep.
 func (l *lab) serve(ctx context.Context, folder string) (*far, error) {
+	return l.serveWith(ctx, folder)
+}
+
+// serveWith is serve with more flags. What the server and the client keep for themselves is beside the folder.
+func (l *lab) serveWith(ctx context.Context, folder string, flags ...string) (*far, error) {
 	f := &far{service: l.service("serve"), home: folder + "-home"}
 	if err := os.MkdirAll(f.home, 0o700); err != nil {
 		return nil, err
@@ -41,7 +46,8 @@ func (l *lab) serve(ctx context.Context, folder string) (*far, error) {
 	}
 	name := strings.TrimSpace(string(id))
 	f.url = "lockstep://" + name + "@" + address
-	command := f.lockstep(l, "serve", "--quiet", "--log-file", f.log, "--listen", address, "--allow", name, folder)
+	command := f.lockstep(l, "serve", "--quiet", "--log-file", f.log, "--listen", address, "--allow", name)
+	command = append(append(command, flags...), folder)
 	return f, f.start(ctx, `"class":"serving"`, command[0], command[1:]...)
 }
 
@@ -150,6 +156,14 @@ func (h *host) lockstep(source string) program {
 	return h.program("lockstep", h.l.serve, func(string) []string { return h.far.once(h.l, source) })
 }
 
+// lockstepUnsynced does what rsync does: nothing has to be on disk in the end.
+func (h *host) lockstepUnsynced(source string) program {
+	start := func(ctx context.Context, folder string) (*far, error) {
+		return h.l.serveWith(ctx, folder, "--durability", "none")
+	}
+	return h.program("--durability none", start, func(string) []string { return h.far.once(h.l, source) })
+}
+
 // memory has lockstep push a source once more and tells what either side took at most.
 func (h *host) memory(ctx context.Context, source string) ([]line, error) {
 	const most = 100 << 20
@@ -183,6 +197,7 @@ func pushes(name string, g goals) func(context.Context, *lab) ([]line, error) {
 			h.program(rsyncFarSynced, l.daemon, func(url string) []string {
 				return []string{"sh", "-c", `rsync -a "$0" "$1" && sync -f "$2"`, p.source + "/", url, r.to()}
 			}),
+			h.lockstepUnsynced(p.source),
 		)
 		if err != nil {
 			return nil, err
@@ -191,7 +206,10 @@ func pushes(name string, g goals) func(context.Context, *lab) ([]line, error) {
 		if err != nil {
 			return nil, err
 		}
-		return append(g.lines(times, 0.5), memory...), silently(ctx, "diff", "-rq", "--no-dereference", p.source, r.to())
+		synced, unsynced := times[:3], times[3]
+		equal := target{limit: g[rsyncFar], part: 0.5}.against(unsynced, times[1])
+		equal.ours += ", " + unsynced.name
+		return append(append(g.lines(synced, 0.5), equal), memory...), silently(ctx, "diff", "-rq", "--no-dereference", p.source, r.to())
 	}
 }
 

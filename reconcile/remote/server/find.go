@@ -82,11 +82,13 @@ func (b *batch) findStanding(c *arriving, s *segment) {
 	f := search{b: b, c: c, s: s}
 	for _, path := range p.c.standing() {
 		other, err := b.handle(c, path, p.c.reopen)
-		if err == nil && f.is(other, p.start()) {
-			f.found(other, p.start())
-		}
+		is := err == nil && f.is(other, p.start())
 		if p.c.standing() == nil { // it may have been opened too late to be closed
 			b.handles.close(path)
+			return
+		}
+		if is {
+			f.found(other, p.start())
 		}
 		if s.ready {
 			return

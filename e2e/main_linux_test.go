@@ -24,6 +24,7 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 // run makes the test ready: mounts that nobody else sees, many scripts side by side, and the binary.
 func run(m *testing.M) int {
 	flag.Parse()
+	syscall.Umask(rig.Umask)
 	if os.Getenv(namespace) == "" && os.Geteuid() == 0 {
 		if code, ok := isolate(); ok {
 			return code

@@ -92,8 +92,8 @@ func TestDigestTellsTreesApart(t *testing.T) {
 		do   func() error
 	}{
 		{"content", func() error { put(t, r.in("a/file"), "tnetnoc"); return os.Chtimes(r.in("a/file"), at, at) }},
-		{"mode", func() error { return os.Chmod(r.in("a/file"), 0o600) }},
-		{"mode of a folder", func() error { return os.Chmod(r.in("a"), 0o700) }},
+		{"mode", func() error { return os.Chmod(r.in("a/file"), 0o604) }},
+		{"mode of a folder", func() error { return os.Chmod(r.in("a"), 0o705) }},
 		{"time", func() error { return os.Chtimes(r.in("a/file"), at, at.Add(1)) }},
 		{"time of the root", func() error { return os.Chtimes(r.source, at, at.Add(1)) }},
 		{"xattr", func() error { return syscall.Setxattr(r.in("a/file"), "user.a", []byte("1"), 0) }},

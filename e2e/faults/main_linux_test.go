@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 // runAll makes the test ready: mounts that nobody else sees, a file system in memory for scratch, and the binary.
 func runAll(m *testing.M) int {
 	flag.Parse()
+	unix.Umask(rig.Umask)
 	if err := rig.SetUnlessGiven("test.parallel", beside); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -28,7 +28,7 @@ func TestCompareSees(t *testing.T) {
 		{"nanosecond of a folder", "folder", func(r string) error { return touch(r+"/folder", 1) }},
 		{"nanosecond of a symlink", "link", func(r string) error { return touch(r+"/link", 1) }},
 		{"nanosecond of the root", ".", func(r string) error { return touch(r, 1) }},
-		{"mode", "file", func(r string) error { return os.Chmod(r+"/file", 0o600) }},
+		{"mode", "file", func(r string) error { return os.Chmod(r+"/file", 0o604) }},
 		{"link text", "link", func(r string) error { return relink(r+"/link", "nowherf") }},
 		{"kind", "fifo", func(r string) error { return keepTime(r, func(string) error { return flip(r + "/fifo") }) }},
 		{"missing", "folder/below", func(r string) error { return keepTime(r+"/folder", remove("below")) }},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"lockstep/e2e/judge"
@@ -22,6 +23,7 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	syscall.Umask(rig.Umask)
 	folder, err := os.MkdirTemp("", "lockstep-remote")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -15,6 +15,10 @@ import (
 // Nobody is the ordinary user a process runs as when its test is run by root.
 const Nobody = 65534
 
+// Umask is what the system takes away from the modes of new files during a test, whoever started it: an ordinary user has to reach
+// what is made and built, and scripts name the modes that come of it.
+const Umask = 0o022
+
 // Command returns a command for program that dies with the test and, if asUser is true and the test is root's, runs as [Nobody].
 // It leads a process group of its own, so that whoever started it can end what it has started.
 func Command(asUser bool, program string, arguments ...string) *exec.Cmd {

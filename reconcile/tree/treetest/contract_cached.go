@@ -26,7 +26,7 @@ func testCompareCached(g *rig) {
 		"replica's content, size and time restored": {func(path tree.Path) error { return overwrite(g.peek.At(path)) }, tree.OfContent},
 		"another file renamed over the replica's": {func(path tree.Path) error {
 			other := g.peek.At(path + " other")
-			return errors.Join(os.WriteFile(other, nil, 0o644), overwrite(other), os.Rename(other, g.peek.At(path)))
+			return errors.Join(os.WriteFile(other, nil, 0o644), os.Chmod(other, 0o644), overwrite(other), os.Rename(other, g.peek.At(path)))
 		}, tree.OfContent},
 		"source's content, size and time restored": {func(path tree.Path) error {
 			g.s.Change(path, func(_ *tree.Entry, content *string) { *content = "Content" })

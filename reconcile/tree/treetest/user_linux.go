@@ -1,11 +1,14 @@
 package treetest
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // nobody is the ordinary user that a test of root's becomes.
@@ -29,9 +32,7 @@ func AsUser(t *testing.T) bool {
 			t.Fatal(err)
 		}
 	}
-	self, err := os.Executable()
-	must(err)
-	binary, err := os.Open(self) // a user may not reach where it lies
+	binary, err := program()
 	must(err)
 	defer binary.Close()
 	home, err := os.MkdirTemp("/var/tmp", "lockstep-user-")
@@ -48,4 +49,24 @@ func AsUser(t *testing.T) bool {
 		t.Errorf("as an ordinary user: %v\n%s", err, out)
 	}
 	return false
+}
+
+// program returns a copy of this program that anybody may run: a user may not
+// reach where it lies, or by a umask not run it there (memfd_create).
+func program() (*os.File, error) {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	fd, err := unix.MemfdCreate("test", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	program := os.NewFile(uintptr(fd), "test")
+	if _, err := io.Copy(program, self); err != nil {
+		program.Close()
+		return nil, err
+	}
+	return program, nil
 }

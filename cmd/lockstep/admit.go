@@ -70,7 +70,7 @@ func admit(s *settings) (pair, error) {
 		return p, unreadable(err)
 	}
 	if s.method == tree.ByCache {
-		p.cache = cachePlace(pairName(s)+".cache", p.source, p.replica)
+		p.cache = cachePlace(pairName(s)+mirrorCache, p.source, p.replica)
 	}
 	return p, nil
 }

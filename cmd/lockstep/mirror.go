@@ -14,6 +14,7 @@ import (
 	"lockstep/logging"
 	"lockstep/reconcile"
 	"lockstep/reconcile/local"
+	"lockstep/reconcile/tree"
 	"lockstep/watcher"
 )
 
@@ -74,6 +75,9 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 		return err
 	}
 	defer replica.Close()
+	if s.method == tree.ByCache {
+		pruneCaches(p.source, p.replica)
+	}
 
 	out.log.Start(logging.Start{
 		Version: version(), Source: p.source, Replica: p.replica, LogFile: p.logFile, Settings: s.inForce(),

@@ -88,7 +88,7 @@ func admitRemote(s *settings) (pair, error) {
 	}
 	s.source, s.replica = p.source, p.replica
 	if s.method == tree.ByCache {
-		p.cache = cachePlace(pairName(s)+".cache", p.source)
+		p.cache = cachePlace(pairName(s)+mirrorCache, p.source)
 	}
 	p.logFile = s.logFile
 	if p.logFile == "" && !s.changesNothing() {

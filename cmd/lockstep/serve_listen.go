@@ -47,7 +47,7 @@ type caches struct {
 func cacheFolder(folder string) string {
 	h := fnv.New64a()
 	h.Write([]byte(folder))
-	return cachePlace(fmt.Sprintf("serve-%016x", h.Sum64()), folder)
+	return cachePlace(fmt.Sprintf("%s%016x", serverCaches, h.Sum64()), folder)
 }
 
 func openCaches(folder string) (*caches, error) {
@@ -55,9 +55,11 @@ func openCaches(folder string) (*caches, error) {
 	place := cacheFolder(folder)
 	if place != "" {
 		var err error
-		if c.index, err = chunk.OpenIndex(filepath.Join(place, "index")); err != nil {
+		index := filepath.Join(place, "index")
+		if c.index, err = chunk.OpenIndex(index); err != nil {
 			c.index = nil // more is sent, and nothing else
 		}
+		_ = os.Chtimes(index, time.Time{}, time.Now())                            // in use, it is not pruned
 		c.contents, _ = local.OpenCache(filepath.Join(place, "contents"), folder) // without it more is read
 		if c.spool, err = chunk.OpenSpool(filepath.Join(place, "spool")); err == nil {
 			return c, nil
@@ -87,6 +89,7 @@ func confined(folder, logFile string, more ...string) error {
 	if os.Getenv(confinedVariable) != "" {
 		return nil
 	}
+	pruneCaches(folder) // those of others are out of reach afterwards
 	rules := confine.Rules{
 		Write: []string{folder, "/dev/null"},
 		Read:  []string{"/usr", "/lib", "/lib64", "/etc", "/proc", "/sys/kernel/mm", "/dev/urandom"},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -29,9 +30,11 @@ const (
 	bothSides sides = 2
 )
 
-// cacheMagic is how a file of the cache begins. Another version is another
-// text.
-var cacheMagic = [...]string{oneSide: "lockstep contents 1\n", bothSides: "lockstep leaves 2\n"}
+// cacheBegin is how a file of a cache begins, and cacheMagic how it goes on.
+// Another version is another text.
+const cacheBegin = "lockstep "
+
+var cacheMagic = [...]string{oneSide: cacheBegin + "contents 1\n", bothSides: cacheBegin + "leaves 2\n"}
 
 // racy is how old the stamps of a version have to be when it is read, or
 // writes that the clock of the file system does not tell apart could follow.
@@ -46,6 +49,10 @@ type digestCache struct {
 	path string
 	sides
 	of []byte // what else digests depend on
+
+	// Guarded by mu: when to see again whether anything is to be removed.
+	mu        sync.Mutex
+	nextPrune time.Time
 }
 
 // openDigestCache opens the cache of leaves of a replica: they depend on what
@@ -151,13 +158,13 @@ func (f *cachedFolder) Keep() { f.cache.store(f) }
 func (c *digestCache) file(path tree.Path) string {
 	h := blake3.Sum256(append(append(bytes.Clone(c.of), 0), path...))
 	name := hex.EncodeToString(h[:])
-	return filepath.Join(c.path, name[:2], name[2:])
+	return filepath.Join(c.path, name[:groupName], name[groupName:])
 }
 
 // load returns what is known of the folder at path.
 func (c *digestCache) load(path tree.Path) *cachedFolder {
 	f := &cachedFolder{cache: c, path: path}
-	data, err := os.ReadFile(c.file(path))
+	data, err := used(c.file(path))
 	if err != nil {
 		return f
 	}
@@ -247,9 +254,9 @@ func (c *digestCache) store(f *cachedFolder) {
 	body := c.encode(files)
 	sum := blake3.Sum256(body)
 	target := c.file(f.path)
-	temp, err := os.CreateTemp(filepath.Dir(target), "new-")
+	temp, err := os.CreateTemp(filepath.Dir(target), tempName)
 	if os.IsNotExist(err) && os.MkdirAll(filepath.Dir(target), 0o700) == nil {
-		temp, err = os.CreateTemp(filepath.Dir(target), "new-")
+		temp, err = os.CreateTemp(filepath.Dir(target), tempName)
 	}
 	if err != nil {
 		return
@@ -263,5 +270,20 @@ func (c *digestCache) store(f *cachedFolder) {
 	}
 	if err != nil {
 		os.Remove(temp.Name())
+	}
+	c.prune()
+}
+
+// prune removes what the cache has of folders that are gone, now and then.
+func (c *digestCache) prune() {
+	now := time.Now()
+	c.mu.Lock()
+	due := now.After(c.nextPrune)
+	if due {
+		c.nextPrune = now.Add(usedEvery)
+	}
+	c.mu.Unlock()
+	if due {
+		PruneCache(c.path)
 	}
 }

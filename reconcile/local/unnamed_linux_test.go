@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"lockstep/reconcile/local/at"
 	"lockstep/reconcile/tree"
 )
 
@@ -40,6 +41,27 @@ func TestUnnamedAreFew(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestUnnamedWithoutLinks holds that no file is made without a name where it
+// could not be given one, as where a user has no proc(5) before Linux 6.10.
+// Here the name that is tried is taken.
+func TestUnnamedWithoutLinks(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/source/file", "content")
+	s, r := sourceAt(t, dir+"/source"), replicaAt(t, dir+"/replica", ReplicaOptions{})
+	if r.unnamed.most == 0 {
+		t.Skip("this file system names every file")
+	}
+	write(t, dir+"/probed/unnamed", "")
+	probed, err := at.Open(dir + "/probed")
+	ok(t, err)
+	defer probed.Close()
+	r.unnamed.most, r.unnamed.modes = 0, 0
+	if r.unnamed.learn(probed); r.unnamed.most != 0 || r.unnamed.modes != 0 {
+		t.Errorf("%d files may have no name, and modes %o", r.unnamed.most, r.unnamed.modes)
+	}
+	equal(t, s, r)
 }
 
 // TestModesOfNewFiles holds that new files have the mode of the source's,

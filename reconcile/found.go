@@ -177,6 +177,7 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	for _, e := range names {
 		name := path.Join(e.Name)
 		p.m.links.see(name, e)
+		p.m.links.vouch(name, e.ID)
 		if p.m.traits.HoldsLinks(e.Kind) {
 			p.groups.add(e, name)
 		}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +17,8 @@ type links struct {
 	mu     sync.Mutex
 	byID   map[tree.ID]map[tree.Path]struct{}
 	byPath map[tree.Path]seenLink
-	age    int // grows with each pass
+	lost   map[tree.Path]seenLink // what was known of names that went
+	age    int                    // grows with each pass
 
 	// A search looks through the whole source for names that no event told
 	// of: link(2) is reported at the new name alone.
@@ -25,18 +27,24 @@ type links struct {
 	took      time.Duration
 }
 
-// seenLink is the file that a path was a name of, and in which age.
+// seenLink is the file that a path was a name of, and in which age. sure: in
+// the replica it is none of another file.
 type seenLink struct {
-	id  tree.ID
-	age int
+	id   tree.ID
+	age  int
+	sure bool
 }
 
 func newLinks() *links {
 	return &links{
 		byID:   make(map[tree.ID]map[tree.Path]struct{}),
 		byPath: make(map[tree.Path]seenLink),
+		lost:   make(map[tree.Path]seenLink),
 	}
 }
+
+// maxLost is how many names that went are remembered: some 10 MB.
+const maxLost = 1 << 16
 
 // see takes a fresh entry of the source, absent or not. When path was a name of
 // another file before, left is one of that file's remaining names, if any: what
@@ -45,11 +53,19 @@ func (l *links) see(path tree.Path, e tree.Entry) (left tree.Path, ok bool) {
 	linked := e.Several()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !linked && len(l.byPath) == 0 {
+	if !linked && len(l.byPath)+len(l.lost) == 0 {
 		return "", false
 	}
-	if old, known := l.byPath[path]; known && (!linked || old.id != e.ID) {
-		l.forget(path, old.id)
+	if e.Kind != tree.Absent {
+		delete(l.lost, path)
+	}
+	old, known := l.byPath[path]
+	if known && (!linked || old.id != e.ID) {
+		if e.Kind == tree.Absent {
+			l.lose(path, old)
+		} else {
+			l.forget(path, old.id)
+		}
 		for left = range l.byID[old.id] {
 			ok = true
 			break
@@ -58,14 +74,37 @@ func (l *links) see(path tree.Path, e tree.Entry) (left tree.Path, ok bool) {
 	if !linked {
 		return left, ok
 	}
-	group := l.byID[e.ID]
+	l.file(path, seenLink{e.ID, l.age, old.sure && old.id == e.ID})
+	return left, ok
+}
+
+// file notes a name. The caller holds mu.
+func (l *links) file(path tree.Path, seen seenLink) {
+	group := l.byID[seen.id]
 	if group == nil {
 		group = make(map[tree.Path]struct{})
-		l.byID[e.ID] = group
+		l.byID[seen.id] = group
 	}
 	group[path] = struct{}{}
-	l.byPath[path] = seenLink{e.ID, l.age}
-	return left, ok
+	l.byPath[path] = seen
+}
+
+// vouch notes that the replica has path as a name of id, if that was last seen
+// to be its file, and that none of another file's is with it there.
+func (l *links) vouch(path tree.Path, id tree.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seen, known := l.byPath[path]; known && seen.id == id {
+		seen.sure = true
+		l.byPath[path] = seen
+	}
+}
+
+// sure reports whether somebody vouched for path.
+func (l *links) sure(path tree.Path) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.byPath[path].sure
 }
 
 // leave drops the names below folder, which is gone, and returns for each of
@@ -76,7 +115,7 @@ func (l *links) leave(folder tree.Path) (left []tree.Path) {
 	gone := make(map[tree.ID]struct{})
 	for path, seen := range l.byPath {
 		if folder.Holds(path) {
-			l.forget(path, seen.id)
+			l.lose(path, seen)
 			gone[seen.id] = struct{}{}
 		}
 	}
@@ -87,6 +126,40 @@ func (l *links) leave(folder tree.Path) (left []tree.Path) {
 		}
 	}
 	return left
+}
+
+// renamed notes that the replica has below to now what it had below from.
+// Whether the source has the same files there is seen when they are looked at.
+func (l *links) renamed(from, to tree.Path) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	came := make(map[tree.Path]seenLink)
+	for _, names := range []map[tree.Path]seenLink{l.lost, l.byPath} {
+		for path, seen := range names {
+			if from.Holds(path) {
+				came[to+path[len(from):]] = seen
+			}
+			if from.Holds(path) || to.Holds(path) {
+				delete(l.lost, path)
+				l.forget(path, seen.id)
+			}
+		}
+	}
+	for path, seen := range came {
+		seen.age = l.age
+		l.file(path, seen)
+	}
+}
+
+// lose drops a name that is gone, and keeps what was known of it for a while:
+// it may turn up below a folder's new name. The caller holds mu.
+func (l *links) lose(path tree.Path, seen seenLink) {
+	l.forget(path, seen.id)
+	if len(l.lost) >= maxLost {
+		clear(l.lost)
+	}
+	seen.age = l.age
+	l.lost[path] = seen
 }
 
 // forget drops one name. The caller holds mu.
@@ -114,6 +187,7 @@ func (l *links) forgetOlder() {
 			l.forget(path, seen.id)
 		}
 	}
+	maps.DeleteFunc(l.lost, func(_ tree.Path, seen seenLink) bool { return seen.age < l.age })
 }
 
 // names returns the known names of id, sorted.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -68,6 +69,78 @@ func TestLinksForgetWhatAPassDidNotSee(t *testing.T) {
 	l.forgetOlder()
 	if len(l.byID)+len(l.byPath) > 0 {
 		t.Errorf("remembers %v", l.byPath)
+	}
+}
+
+// What somebody vouched for holds until the path is a name of another file, and
+// goes along with a folder.
+func TestLinksVouchedFor(t *testing.T) {
+	all := func(l *links, paths ...tree.Path) (sure []tree.Path) {
+		for _, path := range paths {
+			if l.sure(path) {
+				sure = append(sure, path)
+			}
+		}
+		return sure
+	}
+	l := newLinks()
+	paths := []tree.Path{"a/1", "a/sub/2", "a/3", "a/4", "b/5"}
+	for _, path := range paths {
+		l.see(path, linkedFile(1, 5))
+	}
+	if sure := all(l, paths...); sure != nil {
+		t.Errorf("nobody vouched for %q", sure)
+	}
+	for _, path := range paths {
+		l.vouch(path, linkedFile(2, 1).ID)
+	}
+	if sure := all(l, paths...); sure != nil {
+		t.Errorf("of %q it was said of another file", sure)
+	}
+	for _, path := range paths {
+		l.vouch(path, linkedFile(1, 5).ID)
+		l.see(path, linkedFile(1, 5))
+	}
+	l.vouch("never seen", linkedFile(1, 5).ID)
+	l.see("a/3", linkedFile(2, 2))
+	for range 2 {
+		l.see("a/4", tree.Entry{})
+	}
+	if sure := all(l, append(paths, "never seen")...); !slices.Equal(sure, []tree.Path{"a/1", "a/sub/2", "b/5"}) {
+		t.Errorf("sure of %q", sure)
+	}
+	wantNames(t, l, 1, "a/1", "a/sub/2", "b/5")
+
+	l.see("c/old", linkedFile(1, 5))
+	l.leave("a")
+	wantNames(t, l, 1, "b/5", "c/old")
+	l.renamed("a", "c")
+	wantNames(t, l, 1, "b/5", "c/1", "c/4", "c/sub/2")
+	wantNames(t, l, 2, "c/3")
+	for _, path := range []tree.Path{"c/1", "c/3", "c/4"} {
+		l.see(path, linkedFile(1, 5))
+	}
+	if sure := all(l, "c/1", "c/sub/2", "c/3", "c/4", "c/old"); !slices.Equal(sure, []tree.Path{"c/1", "c/sub/2", "c/4"}) {
+		t.Errorf("after a rename, sure of %q", sure)
+	}
+	l.leave("c")
+	l.nextAge()
+	l.forgetOlder()
+	if l.renamed("c", "d"); len(l.byPath) > 0 || len(l.lost) > 0 {
+		t.Errorf("remembers %v, %v", l.byPath, l.lost)
+	}
+}
+
+// Of names that went, only so many are remembered.
+func TestLinksLostAreFew(t *testing.T) {
+	l := newLinks()
+	for i := range maxLost + 10 {
+		path := tree.Path(fmt.Sprint(i))
+		l.see(path, linkedFile(1, 2))
+		l.see(path, tree.Entry{})
+	}
+	if n := len(l.lost); n != 10 {
+		t.Errorf("%d are remembered", n)
 	}
 }
 

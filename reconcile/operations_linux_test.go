@@ -179,6 +179,31 @@ var operations = map[string]func(*world) []string{
 		w.must(os.Link(w.on(from), w.on(to)))
 		return []string{to}
 	},
+	"alike": func(w *world) []string { // names of files that look the same, grouped anew
+		folder := w.pick("folder", isFolder)
+		if folder == "" {
+			return nil
+		}
+		var dirty, firsts []string
+		for i, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(names), 2, 6, rapid.ID).Draw(w.T, w.label("alike")) {
+			path := filepath.Join(folder, name)
+			if exists(w.on(path)) {
+				dirty = append(dirty, w.remove(path)...)
+			}
+			if file := rapid.IntRange(0, i/2).Draw(w.T, w.label("of")); file < len(firsts) {
+				w.must(os.Link(w.on(firsts[file]), w.on(path)))
+			} else {
+				w.must(os.WriteFile(w.on(path), []byte("alike"), 0o644))
+				w.must(os.Chtimes(w.on(path), time.Time{}, time.Unix(1, 0)))
+				firsts = append(firsts, path)
+			}
+			dirty = append(dirty, path)
+		}
+		if rapid.Bool().Draw(w.T, w.label("folder, too")) {
+			w.must(os.Chtimes(w.on(folder), time.Time{}, time.Unix(1, 0)))
+		}
+		return append(dirty, folder)
+	},
 	"symlink": func(w *world) []string {
 		path := w.free()
 		if path == "" {

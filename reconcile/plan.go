@@ -29,6 +29,7 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 		return false
 	}
 	if leader == l.path {
+		b.part(ctx, l)
 		return false
 	}
 	found := m.replica.Look(ctx, []tree.Path{leader})[0]
@@ -46,6 +47,9 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 		if l.cause != ByPass {
 			m.queue.add(leader, dirt{cause: l.cause})
 		}
+		if m.links.sure(leader) {
+			m.links.vouch(l.path, l.src.ID)
+		}
 		m.problems.solved(l.path)
 		b.settle(l, verdict{result: settled, leaf: b.leafByReading(l)})
 	case l.have.Kind == tree.Folder && !b.mayRemove(ctx, l):
@@ -54,6 +58,37 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 		b.add(tree.Action{Kind: tree.Link, Path: l.path, From: leader, Want: l.src, Over: l.have.Kind}, l)
 	}
 	return true
+}
+
+// part gives l, which leads, a new inode if what the replica has there may have
+// names of another file as well: it was a name of that before, or came along
+// with a folder that was taken for another one. A pass compares all names at
+// its end. What is to be removed counts as another file's, so that it asks
+// only where nobody has vouched.
+func (b *batch) part(ctx context.Context, l *look) {
+	m := b.m
+	if l.cause == ByPass || l.unsearched > 0 || m.links.sure(l.path) {
+		return
+	}
+	var own []tree.Path
+	count := uint32(0) // it may grow meanwhile
+	if l.have.Kind == l.want.Kind && l.have.Links > 1 {
+		names := m.links.names(l.src.ID)
+		for i, found := range m.replica.Look(ctx, names) {
+			if found.Err == nil && found.Entry.ID == l.have.ID {
+				own = append(own, names[i])
+				count = max(count, found.Entry.Links)
+			}
+		}
+	}
+	if len(own) < int(count) {
+		l.fresh = true
+		return
+	}
+	m.links.vouch(l.path, l.src.ID)
+	for _, name := range own {
+		m.links.vouch(name, l.src.ID)
+	}
 }
 
 // parted reports whether what the replica has under l's name is to have that

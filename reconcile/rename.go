@@ -68,6 +68,7 @@ func (b *batch) renameFrom(ctx context.Context, l *look, old *item, mark signatu
 		b.dirtyAlike(from, l.cause)
 	}
 	if l.want.Kind == tree.Folder {
+		m.links.renamed(from, l.path)
 		m.queue.forgetHints(l.path)
 		if l.pass != nil {
 			l.pass.renamed(l.path)

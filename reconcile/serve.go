@@ -263,7 +263,11 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 	}
 	if !m.keepsNames(l.src) {
 		b.spread(l, o.Did)
-	} else if a.Kind != tree.Link {
+	} else if a.Kind == tree.Link {
+		if m.links.sure(a.From) {
+			m.links.vouch(l.path, l.src.ID)
+		}
+	} else {
 		b.gather(ctx, l, o.Did == tree.Copy || o.Did == tree.Update || o.Did == tree.Create)
 	}
 	entry := l.src

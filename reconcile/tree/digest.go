@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"slices"
 
-	"github.com/zeebo/blake3"
+	outer "github.com/zeebo/blake3"
+
+	"lockstep/reconcile/tree/blake3"
 )
 
 // Digest is a BLAKE3 hash of 256 bits
@@ -92,7 +94,7 @@ func LinksDigest(root Digest, groups [][]Path) Digest {
 	if len(groups) == 0 {
 		return root
 	}
-	h := blake3.New()
+	h := outer.New()
 	buf := append([]byte{linksMark}, root[:]...)
 	for _, group := range groups {
 		buf = binary.AppendUvarint(buf, uint64(len(group)))

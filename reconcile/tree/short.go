@@ -5,24 +5,49 @@ import "lockstep/reconcile/tree/blake3"
 // LongestShort is the longest content that [ShortContents] and [ShortFiles] take.
 const LongestShort = blake3.Longest
 
-// ShortContents makes the digests of short contents, several at a time. One
-// goroutine. The zero ShortContents is ready for use.
+// ShortContents makes the digests of short contents, and of leaves, several at a
+// time. One goroutine. The zero ShortContents is ready for use.
 type ShortContents struct {
 	batch   blake3.Batch
 	waiting []*Digest
+	buf     []byte
 }
 
-// Add has d become the digest of the content, which is copied and no longer than
-// [LongestShort]; it is there after Flush at the latest.
-func (s *ShortContents) Add(content []byte, d *Digest) {
-	if !s.batch.Add(content) {
+// Room returns room for a content of n bytes, of up to [LongestShort], which Take
+// is to take before anything else is called.
+func (s *ShortContents) Room(n int) []byte {
+	room := s.batch.Room(n)
+	if room == nil {
 		s.Flush()
-		s.batch.Add(content)
+		room = s.batch.Room(n)
 	}
+	return room
+}
+
+// Take has d become the digest of the content of n bytes that [ShortContents.Room]
+// was filled with; it is there after Flush at the latest.
+func (s *ShortContents) Take(n int, d *Digest) {
+	s.batch.Take(n)
 	s.waiting = append(s.waiting, d)
 }
 
-// Flush makes the digests of all that was added.
+// Add is Take for a content that is somewhere else, of which it takes a copy.
+func (s *ShortContents) Add(content []byte, d *Digest) {
+	s.Take(copy(s.Room(len(content)), content), d)
+}
+
+// Leaf has leaf become what [Traits.LeafDigest] returns; it is there after Flush
+// at the latest.
+func (s *ShortContents) Leaf(t *Traits, e *Entry, content Digest, leaf *Digest) {
+	s.buf = t.appendLeaf(s.buf[:0], e, content)
+	if len(s.buf) > LongestShort {
+		*leaf = blake3.Sum256(s.buf)
+		return
+	}
+	s.Add(s.buf, leaf)
+}
+
+// Flush makes the digests of all that was taken.
 func (s *ShortContents) Flush() {
 	for i, sum := range s.batch.Sum() {
 		*s.waiting[i] = sum
@@ -35,9 +60,9 @@ func (s *ShortContents) Flush() {
 // time: what a pass spends on most files is less to read them than to hash them
 // one by one. One goroutine. The zero ShortFiles is ready for use.
 type ShortFiles struct {
-	contents, leaves blake3.Batch
-	waiting          []shortFile
-	buf              []byte
+	contents blake3.Batch
+	waiting  []shortFile
+	leaves   ShortContents
 }
 
 // shortFile is one of which the content is to be hashed, and then leaf.
@@ -50,37 +75,22 @@ type shortFile struct {
 // Add has leaf become the [Traits.LeafDigest] of e with the content, which is
 // copied; it is there after Flush at the latest.
 func (s *ShortFiles) Add(t *Traits, e Entry, content []byte, leaf *Digest) {
-	if !s.contents.Add(content) {
+	room := s.contents.Room(len(content))
+	if room == nil {
 		s.Flush()
-		s.contents.Add(content)
+		room = s.contents.Room(len(content))
 	}
+	s.contents.Take(copy(room, content))
 	s.waiting = append(s.waiting, shortFile{t, e, leaf})
 }
 
 // Flush makes the digests of all that was added.
 func (s *ShortFiles) Flush() {
-	begun := 0
-	take := func(end int) {
-		for i, sum := range s.leaves.Sum() {
-			*s.waiting[begun+i].leaf = sum
-		}
-		begun = end
-	}
 	for i, content := range s.contents.Sum() {
 		w := &s.waiting[i]
-		s.buf = w.traits.appendLeaf(s.buf[:0], &w.entry, content)
-		if len(s.buf) > blake3.Longest {
-			take(i)
-			*w.leaf = blake3.Sum256(s.buf)
-			begun = i + 1
-			continue
-		}
-		if !s.leaves.Add(s.buf) {
-			take(i)
-			s.leaves.Add(s.buf)
-		}
+		s.leaves.Leaf(w.traits, &w.entry, content, w.leaf)
 	}
-	take(0)
+	s.leaves.Flush()
 	clear(s.waiting) // they hold on to names
 	s.waiting = s.waiting[:0]
 }

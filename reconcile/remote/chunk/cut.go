@@ -220,13 +220,11 @@ func DigestSoon(c tree.Content, size int64, s *tree.ShortContents, d *tree.Diges
 		*d, err = Digest(c, size)
 		return err
 	}
-	buffer := buffers.Get().(*[]byte)
-	defer buffers.Put(buffer)
-	buf := (*buffer)[:size]
-	if n, err := c.ReadAt(buf, 0); n < len(buf) {
+	room := s.Room(int(size))
+	if n, err := c.ReadAt(room, 0); n < len(room) {
 		return short(err)
 	}
-	s.Add(buf, d)
+	s.Take(len(room), d)
 	return nil
 }
 

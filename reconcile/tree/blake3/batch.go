@@ -6,165 +6,201 @@ import (
 	narrow "github.com/zeebo/blake3"
 )
 
-// Longest is the longest content that a [Batch] takes, so that three of them go
-// side by side at least: more are hashed as fast one after the other.
-const Longest = lanes / 3 * chunkBytes
+// Longest is the longest content that a [Batch] takes. One by one, longer ones
+// are hashed about as fast.
+const Longest = 32 << 10
+
+// How many chunks a [Batch] has room for: so many that it matters little when
+// the last of their groups is not full.
+const (
+	batchGroups = 8
+	batchChunks = batchGroups * lanes
+)
 
 // Batch hashes short contents side by side: most files are short, and a single
-// one takes as long as 16. The zero Batch is ready for use.
+// chunk takes as long as 16. The zero Batch is ready for use.
 type Batch struct {
-	count int
-	sums  [lanes][32]byte // made by Add already where there is no AVX-512
+	// in has the chunks of all contents, one content after the other: the n-th
+	// has those from first[n] to first[n+1]. plans are about them, and nodes
+	// their chaining values.
+	in            [batchGroups * groupBytes]byte
+	plans         [batchGroups]plan
+	count, chunks int
+	sums          [batchChunks][32]byte // made by Take already where there is no AVX-512
 
-	// in has the chunks of all contents, of which the n-th has those from
-	// first[n] to first[n+1]; plan is about them.
-	in      [groupBytes]byte
-	plan    plan
-	first   [lanes + 1]int
-	lengths [lanes]int
+	first   [batchChunks + 1]int
+	lengths [batchChunks]int
+	nodes   [batchGroups]group
 }
 
-// tooFew is of how many contents each is sooner hashed by itself.
+// tooFew is of how many chunks each content is sooner hashed by itself.
 const tooFew = 2
 
-// Add takes a content of up to [Longest] bytes, a copy of it. It takes nothing,
-// and returns false, when it has to be summed up first.
-func (b *Batch) Add(content []byte) bool {
-	if b.count == lanes {
-		return false
+// Room returns room for a content of n bytes, of up to [Longest]; nil when what
+// was taken has to be summed up first.
+func (b *Batch) Room(n int) []byte {
+	if b.chunks+chunksOf(n) > batchChunks {
+		return nil
 	}
-	if !wide() {
-		b.sums[b.count] = narrow.Sum256(content)
-		b.count++
-		return true
-	}
-	lane := b.first[b.count]
-	chunks := max(1, (len(content)+chunkBytes-1)/chunkBytes)
-	if lane+chunks > lanes {
-		return false
-	}
-	if lane == 0 {
-		b.plan = whole
-		clear(b.plan.active[:])
-	}
-	copy(b.in[lane*chunkBytes:], content)
-	for number := range chunks {
-		b.chunk(lane+number, number, min(chunkBytes, len(content)-number*chunkBytes))
-	}
-	if chunks == 1 {
-		b.plan.flags[max(0, len(content)-1)/blockBytes][lane] |= flagRoot
-	}
-	b.lengths[b.count] = len(content)
-	b.count++
-	b.first[b.count] = lane + chunks
-	return true
+	start := b.chunks * chunkBytes
+	return b.in[start : start+n]
 }
 
-// chunk plans the chunk in a lane, which has some bytes or is that of an empty
-// content.
-func (b *Batch) chunk(lane, number, bytes int) {
-	blocks := max(1, (bytes+blockBytes-1)/blockBytes)
-	start := lane * chunkBytes
-	clear(b.in[start+bytes : start+blocks*blockBytes])
-	p := &b.plan
+func chunksOf(n int) int { return max(1, (n+chunkBytes-1)/chunkBytes) }
+
+// Take takes the content of n bytes that [Batch.Room] was filled with.
+func (b *Batch) Take(n int) {
+	first, chunks := b.chunks, chunksOf(n)
+	b.lengths[b.count] = n
+	if wide() {
+		for number := range chunks {
+			b.plan(first+number, number, min(chunkBytes, n-number*chunkBytes))
+		}
+		if chunks == 1 {
+			b.plans[first/lanes].flags[max(0, n-1)/blockBytes][first%lanes] |= flagRoot
+		}
+	} else {
+		start := first * chunkBytes
+		b.sums[b.count] = narrow.Sum256(b.in[start : start+n])
+	}
+	b.count++
+	b.chunks += chunks
+	b.first[b.count] = b.chunks
+}
+
+// plan plans a chunk of so many bytes, or that of an empty content.
+func (b *Batch) plan(chunk, number, bytes int) {
+	p, lane := &b.plans[chunk/lanes], chunk%lanes
+	if lane == 0 {
+		*p = whole
+	}
 	p.numbers[lane] = uint32(number)
+	if bytes == chunkBytes {
+		return
+	}
+	blocks := max(1, (bytes+blockBytes-1)/blockBytes)
+	start := chunk * chunkBytes
+	clear(b.in[start+bytes : start+blocks*blockBytes])
 	p.lengths[blocks-1][lane] = uint32(bytes - (blocks-1)*blockBytes)
 	p.flags[blocks-1][lane] |= flagEnd
-	for block := range blocks {
-		p.active[block] |= 1 << lane
+	for block := blocks; block < chunkBlocks; block++ {
+		p.active[block] &^= 1 << lane
 	}
 }
 
-// Sum hashes what was added and returns the hashes in their order, which are
-// there until the next Add.
+// Sum hashes what was taken and returns the hashes in their order, which are
+// there until the next Take.
 func (b *Batch) Sum() [][32]byte {
-	count := b.count
-	b.count = 0
 	switch {
 	case !wide():
-	case count > tooFew:
-		b.hash(count)
-	default:
-		for n := range count {
+	case b.chunks <= tooFew:
+		for n := range b.count {
 			start := b.first[n] * chunkBytes
 			b.sums[n] = Sum256(b.in[start : start+b.lengths[n]])
 		}
+	default:
+		b.hash()
 	}
-	return b.sums[:count]
+	sums := b.sums[:b.count]
+	b.count, b.chunks = 0, 0
+	return sums
 }
 
-func (b *Batch) hash(count int) {
-	var out group
-	chunks := chunks16
-	if b.first[count] <= lanes/2 {
-		chunks = chunks8
+func (b *Batch) hash() {
+	for g := 0; g*lanes < b.chunks; g++ {
+		p, used := &b.plans[g], min(lanes, b.chunks-g*lanes)
+		for block := range p.active {
+			p.active[block] &= 1<<used - 1
+		}
+		chunks := chunks16
+		if used <= lanes/2 {
+			chunks = chunks8
+		}
+		chunks(&b.nodes[g], (*[groupBytes]byte)(b.in[g*groupBytes:]), p, 0)
 	}
-	chunks(&out, &b.in, &b.plan, 0)
-	var nodes [lanes][8]uint32
-	for lane := range b.first[count] {
-		for word := range nodes[lane] {
-			nodes[lane][word] = out[word][lane]
+	b.join()
+	for n := range b.count {
+		g, lane := b.first[n]/lanes, b.first[n]%lanes
+		for word := range b.nodes[g] {
+			binary.LittleEndian.PutUint32(b.sums[n][4*word:], b.nodes[g][word][lane])
 		}
 	}
-	var left [lanes]int // nodes of each content
-	for n := range count {
+}
+
+// join makes one node of those of each content: one level of all contents after
+// the other, and roots when there are enough, for nothing comes above them.
+func (b *Batch) join() {
+	var left [batchChunks]int // nodes of each content
+	for n := range b.count {
 		left[n] = b.first[n+1] - b.first[n]
 	}
-	for b.join(&nodes, left[:count]) {
-	}
-	for n := range count {
-		for word, value := range nodes[b.first[n]] {
-			binary.LittleEndian.PutUint32(b.sums[n][4*word:], value)
+	inner, roots := pairs{b: b, flags: flagParent}, pairs{b: b, flags: flagParent | flagRoot}
+	for more := true; more; {
+		more = false
+		for n, count := range left[:b.count] {
+			first := b.first[n]
+			if count == 2 {
+				roots.add(first, first)
+			}
+			if count > 2 {
+				more = true
+				for pair := range count / 2 {
+					inner.add(first+2*pair, first+pair)
+				}
+				if count%2 == 1 { // the last goes up as it is
+					b.move(first+count-1, first+count/2)
+				}
+			}
+			left[n] = (count + 1) / 2
 		}
+		inner.join()
+	}
+	roots.join()
+}
+
+func (b *Batch) move(from, to int) {
+	source, target := &b.nodes[from/lanes], &b.nodes[to/lanes]
+	for word := range source {
+		target[word][to%lanes] = source[word][from%lanes]
 	}
 }
 
-// pairs are nodes of which two each get a parent.
+// pairs are nodes of which two each get a parent, all of one kind.
 type pairs struct {
+	b     *Batch
+	flags uint32
+
 	children group
 	count    int
 	of       [lanes / 2]int // where the parent goes
 }
 
-func (p *pairs) add(left, right *[8]uint32, to int) {
-	for word := range left {
-		p.children[word][2*p.count], p.children[word][2*p.count+1] = left[word], right[word]
+// add takes the node at left and the one after it, which can be written to from
+// now on.
+func (p *pairs) add(left, to int) {
+	right := left + 1
+	lefts, rights := &p.b.nodes[left/lanes], &p.b.nodes[right/lanes]
+	for word := range lefts {
+		p.children[word][2*p.count] = lefts[word][left%lanes]
+		p.children[word][2*p.count+1] = rights[word][right%lanes]
 	}
 	p.of[p.count] = to
-	p.count++
+	if p.count++; p.count == len(p.of) {
+		p.join()
+	}
 }
 
-func (p *pairs) join(nodes *[lanes][8]uint32, flags uint32) {
+// join puts the parents in their place.
+func (p *pairs) join() {
 	if p.count == 0 {
 		return
 	}
-	parents8(&p.children, &p.children, flags)
+	parents8(&p.children, &p.children, p.flags)
 	for n, to := range p.of[:p.count] {
-		for word := range nodes[to] {
-			nodes[to][word] = p.children[word][n]
+		target := &p.b.nodes[to/lanes]
+		for word := range target {
+			target[word][to%lanes] = p.children[word][n]
 		}
 	}
-}
-
-// join puts the parents of all pairs of nodes in their place, one level of all
-// contents at once, and reports whether there was any.
-func (b *Batch) join(nodes *[lanes][8]uint32, left []int) bool {
-	var inner, roots pairs
-	for n, count := range left {
-		first := b.first[n]
-		if count == 2 {
-			roots.add(&nodes[first], &nodes[first+1], first)
-		} else {
-			for pair := range count / 2 {
-				inner.add(&nodes[first+2*pair], &nodes[first+2*pair+1], first+pair)
-			}
-		}
-		if count > 1 && count%2 == 1 { // the last goes up as it is
-			nodes[first+count/2] = nodes[first+count-1]
-		}
-		left[n] = (count + 1) / 2
-	}
-	inner.join(nodes, flagParent)
-	roots.join(nodes, flagParent|flagRoot)
-	return inner.count+roots.count > 0
+	p.count = 0
 }

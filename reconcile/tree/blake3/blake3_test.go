@@ -86,22 +86,25 @@ func TestBatch(t *testing.T) {
 	}
 	add := func(p []byte) {
 		t.Helper()
-		if !b.Add(p) {
+		room := b.Room(len(p))
+		if room == nil {
 			sum()
-			if !b.Add(p) {
-				t.Fatalf("%d bytes are not taken", len(p))
-			}
+			room = b.Room(len(p))
 		}
+		if len(room) != len(p) {
+			t.Fatalf("room of %d bytes for %d", len(room), len(p))
+		}
+		b.Take(copy(room, p))
 		want = append(want, narrow.Sum256(p))
 	}
-	for n := range Longest + 1 {
+	for n := 0; n <= Longest; n += 1 + n/3000 {
 		add(all[n : 2*n])
 		if n%7 == 0 {
 			sum()
 		}
 	}
-	for range 30_000 {
-		n := random.IntN(1 + 1<<random.IntN(14))
+	for range 10_000 {
+		n := random.IntN(1 + 1<<random.IntN(17))
 		start := random.IntN(len(all) - Longest)
 		add(all[start:][:min(n, Longest)])
 		if random.IntN(20) == 0 {
@@ -116,15 +119,17 @@ func TestBatch(t *testing.T) {
 
 func BenchmarkBatch(b *testing.B) {
 	all := content(Most)
-	for _, n := range []int{66, 370, 1500, 4 << 10} {
+	for _, n := range []int{66, 370, 1500, 4 << 10, 7000, Longest} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.SetBytes(int64(n))
 			var batch Batch
 			for b.Loop() {
-				if !batch.Add(all[:n]) {
+				room := batch.Room(n)
+				if room == nil {
 					batch.Sum()
-					batch.Add(all[:n])
+					room = batch.Room(n)
 				}
+				batch.Take(copy(room, all))
 			}
 		})
 	}

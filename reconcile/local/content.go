@@ -32,12 +32,23 @@ func (c *content) file() *at.File { return c.f }
 // RACE: a device node put in the place of a file between the caller's look at
 // it and openat is opened, without blocking, and closed at once. Only the
 // superuser makes device nodes.
-func (f *sourceFolder) Open(name string) (tree.Content, error) {
-	c := new(content)
+func (f *sourceFolder) Open(name string) (tree.Content, error) { return f.OpenIn(name, nil) }
+
+// OpenIn is Open for [tree.OpenIn].
+func (f *sourceFolder) OpenIn(name string, used tree.Content) (tree.Content, error) {
+	c := reused(used)
 	if err := f.open(name, c); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// reused returns a content that was closed, or another one.
+func reused(used tree.Content) *content {
+	if c, ok := used.(*content); ok {
+		return c
+	}
+	return new(content)
 }
 
 // open is Open into c, for who opens one file after the other.

@@ -93,10 +93,16 @@ func (f *replicaFolder) List() ([]tree.Entry, error) {
 
 // Open calls openat, fstat and flistxattr. Errors: [tree.ErrConflict] when no
 // file stands there.
-func (f *replicaFolder) Open(name string) (tree.Content, error) {
-	file, e, err := openReplica(f.dir, name)
-	if err != nil {
+func (f *replicaFolder) Open(name string) (tree.Content, error) { return f.OpenIn(name, nil) }
+
+// OpenIn is Open for [tree.OpenIn].
+func (f *replicaFolder) OpenIn(name string, used tree.Content) (tree.Content, error) {
+	c := reused(used)
+	*c = content{folder: f.path}
+	c.f = &c.own
+	var err error
+	if c.entry, err = openReplicaIn(c.f, f.dir, name); err != nil {
 		return nil, fmt.Errorf("open %q: %w", f.path.Join(name), err)
 	}
-	return &content{f: file, folder: f.path, entry: e}, nil
+	return c, nil
 }

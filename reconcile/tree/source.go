@@ -49,6 +49,21 @@ type SourceFolder interface {
 	Close() error
 }
 
+// reopener is a [SourceFolder] that [OpenIn] is for.
+type reopener interface {
+	OpenIn(name string, used Content) (Content, error)
+}
+
+// OpenIn opens the file at name as f does, for who opens one file after the
+// other: used, if not nil, was closed and is nobody's any more, and may become
+// the Content that is returned.
+func OpenIn(f SourceFolder, name string, used Content) (Content, error) {
+	if r, ok := f.(reopener); ok {
+		return r.OpenIn(name, used)
+	}
+	return f.Open(name)
+}
+
 // Content is an open regular file of a source. A replica on this machine may
 // look behind it and clone; every other one reads it. One goroutine at a time.
 type Content interface {

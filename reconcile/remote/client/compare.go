@@ -43,8 +43,10 @@ type mine struct {
 
 // compareRoom is what one comparison after the other needs.
 type compareRoom struct {
-	mine  []mine
-	short tree.ShortContents
+	short  tree.ShortContents
+	mine   []mine
+	folder wire.Folder
+	file   tree.Content // the one before, which is closed
 }
 
 var compareRooms = sync.Pool{New: func() any { return new(compareRoom) }}
@@ -161,7 +163,8 @@ func (c *comparison) lacking(have []theirs) []tree.Path {
 // leaves are set. Large files wait until the names, kinds and sizes agree.
 func (c *comparison) same(r wire.FolderRecord) (bool, error) {
 	for _, contents := range []func(tree.Entry) bool{small, always} {
-		f := wire.NewFolder(c.r.traits, c.s.Path, len(c.s.Entries))
+		f := &c.room.folder
+		f.Begin(&c.r.traits, c.s.Path)
 		all := true
 		for i := range c.s.Entries {
 			if err := c.ctx.Err(); err != nil {
@@ -172,29 +175,37 @@ func (c *comparison) same(r wire.FolderRecord) (bool, error) {
 				return false, nil
 			}
 			if all = all && !m.skipped; m.want.Kind != tree.Absent {
-				f.Shape(m.want)
+				f.Shape(&m.want)
 			}
 		}
 		if f.Record().Shape != r.Shape {
 			return false, nil
 		}
 		if all {
-			return c.sum(f, r.Sum), nil
+			return c.sum(r.Sum), nil
 		}
 	}
 	return false, nil
 }
 
 // sum sets the leaves if all that was read comes to sum.
-func (c *comparison) sum(f *wire.Folder, sum wire.FolderSum) bool {
-	c.room.short.Flush()
+func (c *comparison) sum(sum wire.FolderSum) bool {
+	short, f := &c.room.short, &c.room.folder
+	short.Flush()
 	for i := range c.mine {
-		m := &c.mine[i]
-		if m.want.Kind == tree.Absent {
-			continue
+		if m := &c.mine[i]; m.want.Kind != tree.Absent {
+			short.Leaf(&c.r.traits, &m.want, m.digest, &c.out.Leaves[i])
 		}
-		if leaf := f.Add(m.want, m.digest, wire.Wanted); m.want.Kind != tree.Folder {
-			c.out.Leaves[i] = leaf
+	}
+	short.Flush()
+	for i := range c.mine {
+		switch m, leaf := &c.mine[i], &c.out.Leaves[i]; m.want.Kind {
+		case tree.Absent:
+		case tree.Folder:
+			f.Add(&m.want, leaf, wire.Wanted)
+			*leaf = tree.Digest{} // is not told
+		default:
+			f.Add(&m.want, leaf, wire.Wanted)
 		}
 	}
 	if f.Record().Sum != sum || sum == (wire.FolderSum{}) {
@@ -207,18 +218,24 @@ func (c *comparison) sum(f *wire.Folder, sum wire.FolderSum) bool {
 // link notes what has several names on either side, where both
 // sides are known to be equal.
 func (c *comparison) link(linked []tree.Entry) {
-	there := make(map[string]tree.Entry, len(linked))
+	var there map[string]tree.Entry
+	if len(linked) > 0 {
+		there = make(map[string]tree.Entry, len(linked))
+	}
 	for _, e := range linked {
 		there[e.Name] = e
 	}
 	asked := false
 	for i := range c.mine {
-		want := c.mine[i].want
+		want := &c.mine[i].want
+		if there == nil && want.Links <= 1 { // as it is for most
+			continue
+		}
 		have, several := there[want.Name]
 		if !several { // the server's entry has one name, and told nothing
 			have = tree.Entry{Kind: want.Kind, Links: 1}
 		}
-		if l, ok := c.r.traits.Pair(want, have); ok {
+		if l, ok := c.r.traits.Pair(*want, have); ok {
 			c.out.Linked = append(c.out.Linked, l)
 			asked = asked || !several
 		}

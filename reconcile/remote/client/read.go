@@ -81,11 +81,12 @@ func (c *comparison) open(name string, m *mine, contents func(tree.Entry) bool) 
 	if c.cache != nil {
 		begun = time.Now()
 	}
-	content, err := c.s.Folder.Open(name)
+	content, err := tree.OpenIn(c.s.Folder, name, c.room.file)
 	if err != nil {
 		return tree.Entry{}, err
 	}
 	defer content.Close()
+	c.room.file = content
 	e := content.Entry()
 	e.Name = name
 	if m.skipped = !contents(e); m.skipped {

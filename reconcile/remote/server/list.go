@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,56 +38,69 @@ type inspection struct {
 	path   tree.Path
 	folder tree.SourceFolder
 	method tree.Method
-	known  map[string]*listed
+	known  map[tree.ID]*version
 	cache  tree.CachedFolder // nil for none
 	// indexed asks the index when the first file is read.
 	indexed func() chunk.Versions
 	file    counting
-	short   *tree.ShortContents
+	room    *listRoom
 }
 
-// shorts are for one folder after the other.
-var shorts = sync.Pool{New: func() any { return new(tree.ShortContents) }}
+// listRoom is what one inspection after the other needs, and holds its listing.
+type listRoom struct {
+	short   tree.ShortContents
+	names   []tree.Entry
+	entries []listed
+	leaves  []tree.Digest
+	folder  wire.Folder
+	file    tree.Content // the one before, which is closed
+}
+
+var listRooms = sync.Pool{New: func() any { return new(listRoom) }}
+
+func (r *listRoom) giveBack() {
+	clear(r.names) // they hold on to the text that they share
+	clear(r.entries)
+	listRooms.Put(r)
+}
 
 // inspect lists the folder at path: but by metadata its files are opened and
-// digested, and everything else is looked at. known, if not nil, has digests
-// that will do for versions that are still the same.
-func (x *session) inspect(ctx context.Context, path tree.Path, method tree.Method, known *listing) (*listing, error) {
+// digested, and everything else is looked at. A digest in known will do for a
+// version that is still the same. The listing is there until room is given back.
+func (x *session) inspect(ctx context.Context, path tree.Path, method tree.Method, known []version, room *listRoom) (l listing, err error) {
 	folder, err := x.folder.Reader.Folder(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &listing{}, nil
+		return l, nil
 	}
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	defer folder.Close()
-	names, err := folder.Names(nil)
+	names, err := folder.Names(room.names)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
+	room.names = names
 	i := &inspection{
-		x: x, ctx: ctx, path: path, folder: folder, method: method, file: counting{ctx: ctx},
-		short:   shorts.Get().(*tree.ShortContents),
+		x: x, ctx: ctx, path: path, folder: folder, method: method, file: counting{ctx: ctx}, room: room,
 		indexed: sync.OnceValue(func() chunk.Versions { return x.folder.Index.Versions(path, names) }),
 	}
-	defer func() {
-		i.short.Flush()
-		shorts.Put(i.short)
-	}()
+	defer room.short.Flush()
 	if method == tree.ByCache && x.folder.Cache != nil {
 		i.cache = x.folder.Cache.Folder(path)
 	}
 	if known != nil {
-		i.known = make(map[string]*listed, len(known.entries))
-		for n := range known.entries {
-			i.known[known.entries[n].entry.Name] = &known.entries[n]
+		i.known = make(map[tree.ID]*version, len(known))
+		for n := range known {
+			i.known[known[n].id] = &known[n]
 		}
 	}
-	l := &listing{entries: make([]listed, len(names))} // which stay where they are: digests come later
+	room.entries = slices.Grow(room.entries[:0], len(names))[:len(names)]
+	l.entries = room.entries // which stay where they are: digests come later
 	there := 0
 	for n, e := range names {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return listing{}, err
 		}
 		one := &l.entries[there]
 		*one = listed{entry: e}
@@ -143,13 +158,14 @@ func (i *inspection) digest(n int, e *listed) error {
 	if i.cache != nil {
 		begun = time.Now()
 	}
-	c, err := i.folder.Open(name)
+	c, err := tree.OpenIn(i.folder, name, i.room.file)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	i.room.file = c
 	entry := c.Entry()
-	if k := i.known[name]; k != nil && k.entry.Same(entry) && !k.digest.IsZero() {
+	if k := i.known[entry.ID]; k != nil && k.is(entry) {
 		e.entry, e.digest = entry, k.digest
 		return nil
 	}
@@ -163,7 +179,7 @@ func (i *inspection) digest(n int, e *listed) error {
 	case i.cache != nil:
 		e.digest, err = chunk.Digest(&i.file, entry.Size)
 	default:
-		err = chunk.DigestSoon(&i.file, entry.Size, i.short, &e.digest)
+		err = chunk.DigestSoon(&i.file, entry.Size, &i.room.short, &e.digest)
 	}
 	if errors.Is(err, tree.ErrChanged) {
 		err = fmt.Errorf("read: %w", tree.ErrConflict)
@@ -202,8 +218,10 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 		return invalid("list: %v", err)
 	}
 	method := methodOf(r.Contents, r.Cached)
+	room := listRooms.Get().(*listRoom)
+	defer room.giveBack()
 	known := x.kept(r.Survey, path, method)
-	l, err := x.inspect(stream.Context(), path, method, known)
+	l, err := x.inspect(stream.Context(), path, method, known, room)
 	if err != nil {
 		e := &wire.Listed{Error: wire.FromError(err)}
 		return stream.Send(&wire.ListReply{Entries: []*wire.Listed{e}, Complete: true, Count: 1})
@@ -212,7 +230,7 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 	for _, e := range l.entries {
 		m := &wire.Listed{Entry: wire.FromEntry(e.entry), Error: wire.FromError(e.err)}
 		if !e.digest.IsZero() {
-			m.Digest = e.digest[:]
+			m.Digest = bytes.Clone(e.digest[:])
 		}
 		if size += roughSize(e.entry) + 32; size > wire.MaxPiece && len(reply.Entries) > 0 {
 			if err := stream.Send(reply); err != nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +21,29 @@ const (
 	// maxRecords go into one message.
 	maxRecords = 2048
 	// maxKept is how many entries a survey keeps with their digests, for a
-	// client that asks which of them differ: some 15 MB.
+	// client that asks which of them differ: some 5 MB.
 	maxKept = 50_000
 )
+
+// version is a version of a file, and the digest of its content.
+type version struct {
+	id                  tree.ID
+	size                int64
+	modTime, changeTime tree.Time
+	digest              tree.Digest
+}
+
+// is reports whether e is the file and still that version; see [tree.Entry.Same].
+func (v *version) is(e tree.Entry) bool {
+	return v.id == e.ID && e.Kind == tree.File && v.size == e.Size && v.modTime == e.ModTime && v.changeTime == e.ChangeTime
+}
 
 // survey is one walk through the whole replica.
 type survey struct {
 	x      *session
 	id     uint64
 	method tree.Method
+	traits tree.Traits
 	found  chan told
 
 	// Guarded by mu.
@@ -37,7 +52,7 @@ type survey struct {
 	pending []tree.Path
 	active  int
 	stopped bool
-	kept    map[tree.Path]*listing
+	kept    map[tree.Path][]version
 	order   []tree.Path
 	entries int
 }
@@ -66,8 +81,8 @@ func (x *session) Survey(r *wire.SurveyRequest, stream grpc.ServerStreamingServe
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	s := &survey{
-		x: x, method: methodOf(r.Contents, r.Cached), found: make(chan told, maxRecords),
-		pending: []tree.Path{tree.Root}, kept: map[tree.Path]*listing{},
+		x: x, method: methodOf(r.Contents, r.Cached), traits: x.folder.Replica.Traits(), found: make(chan told, maxRecords),
+		pending: []tree.Path{tree.Root}, kept: map[tree.Path][]version{},
 	}
 	s.changed = sync.NewCond(&s.mu)
 	x.mu.Lock()
@@ -181,21 +196,24 @@ func (s *survey) walk(ctx context.Context) {
 
 // digest inspects one folder.
 func (s *survey) digest(ctx context.Context, path tree.Path) (t told, below []tree.Path) {
-	l, err := s.x.inspect(ctx, path, s.method, nil)
+	room := listRooms.Get().(*listRoom)
+	defer room.giveBack()
+	f := &room.folder
+	f.Begin(&s.traits, path)
+	l, err := s.x.inspect(ctx, path, s.method, nil, room)
 	if err != nil {
-		f := wire.NewFolder(s.x.folder.Replica.Traits(), path, 0)
 		f.Flaw()
 		t.record = f.Record()
 		return t, nil
 	}
-	f := wire.NewFolder(s.x.folder.Replica.Traits(), path, len(l.entries))
 	key := wire.KeyOf(path)
-	for _, e := range l.entries {
+	for i, leaf := range s.leaves(l, room) {
+		e := &l.entries[i]
 		if e.err != nil {
 			f.Flaw()
 		}
-		f.Shape(e.entry)
-		f.Add(e.entry, e.digest, wire.Held)
+		f.Shape(&e.entry)
+		f.Add(&e.entry, &leaf, wire.Held)
 		if e.entry.Kind == tree.Folder && !e.entry.Mounted && e.err == nil {
 			below = append(below, path.Join(e.entry.Name))
 		}
@@ -211,21 +229,39 @@ func (s *survey) digest(ctx context.Context, path tree.Path) (t told, below []tr
 	return t, below
 }
 
-// keep remembers a listing for the client to ask for; the oldest go first.
-func (s *survey) keep(path tree.Path, l *listing) {
+// leaves returns the leaf digest of each entry.
+func (s *survey) leaves(l listing, room *listRoom) []tree.Digest {
+	room.leaves = slices.Grow(room.leaves[:0], len(l.entries))[:len(l.entries)]
+	for i := range l.entries {
+		e := &l.entries[i]
+		room.short.Leaf(&s.traits, &e.entry, e.digest, &room.leaves[i])
+	}
+	room.short.Flush()
+	return room.leaves
+}
+
+// keep remembers what is known of files for the client to ask for; the oldest
+// go first. Files that no number tells apart are not remembered.
+func (s *survey) keep(path tree.Path, l listing) {
 	if s.method == tree.ByMetadata || len(l.entries) > maxKept {
 		return
 	}
+	versions := make([]version, 0, len(l.entries))
+	for i := range l.entries {
+		if e := &l.entries[i].entry; e.Kind == tree.File && e.ID != (tree.ID{}) && !l.entries[i].digest.IsZero() {
+			versions = append(versions, version{e.ID, e.Size, e.ModTime, e.ChangeTime, l.entries[i].digest})
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept[path] = l
+	s.kept[path] = versions
 	s.order = append(s.order, path)
-	s.entries += len(l.entries) + 1
+	s.entries += len(versions) + 1
 	for s.entries > maxKept {
 		oldest := s.order[0]
 		s.order = s.order[1:]
-		if old := s.kept[oldest]; old != nil {
-			s.entries -= len(old.entries) + 1
+		if old, ok := s.kept[oldest]; ok {
+			s.entries -= len(old) + 1
 			delete(s.kept, oldest)
 		}
 	}
@@ -233,7 +269,7 @@ func (s *survey) keep(path tree.Path, l *listing) {
 
 // kept returns what the current survey has of a folder, once, if it went about
 // it by that method.
-func (x *session) kept(id uint64, path tree.Path, method tree.Method) *listing {
+func (x *session) kept(id uint64, path tree.Path, method tree.Method) []version {
 	x.mu.Lock()
 	s := x.survey
 	x.mu.Unlock()
@@ -242,10 +278,10 @@ func (x *session) kept(id uint64, path tree.Path, method tree.Method) *listing {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.kept[path]
-	if l != nil {
+	versions, ok := s.kept[path]
+	if ok {
 		delete(s.kept, path)
-		s.entries -= len(l.entries) + 1
+		s.entries -= len(versions) + 1
 	}
-	return l
+	return versions
 }

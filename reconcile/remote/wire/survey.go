@@ -3,9 +3,8 @@ package wire
 import (
 	"encoding/binary"
 
-	"github.com/zeebo/blake3"
-
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/blake3"
 )
 
 // FolderKey stands for a folder's path in a survey, FolderShape for its names,
@@ -57,10 +56,10 @@ func KeyOf(path tree.Path) FolderKey {
 	return FolderKey(sum[:8])
 }
 
-// Folder gathers what a survey tells of a folder. Both sides give it what the
-// replica is to hold, or holds, in the order of names.
+// Folder gathers what a survey tells of one folder after the other. Both sides
+// give it what the replica is to hold, or holds, in the order of names.
 type Folder struct {
-	traits     tree.Traits
+	traits     *tree.Traits
 	record     FolderRecord
 	shape, sum []byte
 	flawed     bool
@@ -76,31 +75,25 @@ const (
 	Held   Side = true
 )
 
-// NewFolder begins the folder at path, of about so many entries. The path is
-// part of its sum, so one folder is never taken for another.
-func NewFolder(t tree.Traits, path tree.Path, entries int) *Folder {
-	const name = 16 // is as long as many
-	f := &Folder{
-		traits: t, record: FolderRecord{Key: KeyOf(path)},
-		shape: make([]byte, 0, entries*name), sum: make([]byte, 0, len(path)+entries*(name+len(tree.Digest{}))),
-	}
-	f.sum = binary.AppendUvarint(f.sum, uint64(len(path)))
+// Begin begins the folder at path, and forgets the one before. The path is part
+// of its sum, so one folder is never taken for another.
+func (f *Folder) Begin(t *tree.Traits, path tree.Path) {
+	f.traits, f.record, f.flawed = t, FolderRecord{Key: KeyOf(path)}, false
+	f.shape = f.shape[:0]
+	f.sum = binary.AppendUvarint(f.sum[:0], uint64(len(path)))
 	f.sum = append(f.sum, path...)
-	return f
 }
 
 // Shape takes the name, kind and size of the next entry.
-func (f *Folder) Shape(e tree.Entry) {
+func (f *Folder) Shape(e *tree.Entry) {
 	f.shape = binary.AppendUvarint(f.shape, uint64(len(e.Name)))
 	f.shape = append(f.shape, e.Name...)
 	f.shape = append(f.shape, byte(e.Kind))
 	f.shape = binary.AppendUvarint(f.shape, uint64(e.Size))
 }
 
-// Add takes all of the next entry, with the digest of a file's content, and
-// returns its leaf.
-func (f *Folder) Add(e tree.Entry, content tree.Digest, side Side) (leaf tree.Digest) {
-	leaf = f.traits.LeafDigest(e, content)
+// Add takes all of the next entry, of which leaf is the [tree.Traits.LeafDigest].
+func (f *Folder) Add(e *tree.Entry, leaf *tree.Digest, side Side) {
 	f.sum = binary.AppendUvarint(f.sum, uint64(len(e.Name)))
 	f.sum = append(f.sum, e.Name...)
 	f.sum = append(f.sum, leaf[:]...)
@@ -108,13 +101,12 @@ func (f *Folder) Add(e tree.Entry, content tree.Digest, side Side) (leaf tree.Di
 	if e.Mounted && side == Held {
 		f.flawed = true
 	}
-	return leaf
 }
 
 // group returns the group by which [tree.Traits.Differ] would tell two
 // entries apart where owners are not kept: of a group that the server's
 // process is no member of, the entry gets the first one.
-func (f *Folder) group(e tree.Entry, side Side) uint32 {
+func (f *Folder) group(e *tree.Entry, side Side) uint32 {
 	if f.traits.Owners {
 		return 0 // is in the leaf
 	}

@@ -197,7 +197,7 @@ func (d *Dir) openFile(name string) (File, error) {
 			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)
 		switch {
 		case errno == 0:
-			return File{fd: int(fd), sys: d.sys, kind: d.fileSystem()}, nil
+			return File{fd: int(fd), sys: d.sys, kind: d.fileSystem(), readOnly: true}, nil
 		case errno == unix.EINTR:
 		case errno == unix.EPERM && flags&noAtime != 0:
 			flags &^= noAtime

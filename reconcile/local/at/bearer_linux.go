@@ -25,7 +25,7 @@ type fileBearer struct{ f *File }
 
 func (b fileBearer) list(buf []byte) (int, error) {
 	for {
-		n, err := unix.Flistxattr(b.f.fd, buf)
+		n, err := b.f.listxattr(buf)
 		if err != unix.EINTR {
 			return n, err
 		}

@@ -20,6 +20,8 @@ type File struct {
 	kind fileSystem
 	// sparse is what the last Entry saw.
 	sparse bool
+	// readOnly: it was opened so.
+	readOnly bool
 }
 
 // ReadAt reads as [io.ReaderAt] says.
@@ -74,7 +76,7 @@ func (f *File) Sync() error {
 func (f *File) Close() error {
 	fd := f.fd
 	f.fd = -1
-	return os.NewSyscallError("close", unix.Close(fd))
+	return os.NewSyscallError("close", f.release(fd))
 }
 
 // SetOwner gives the file to uid and gid; [Keep] leaves one as it is. Setuid,

@@ -36,6 +36,25 @@ func (f *File) stat(st *unix.Stat_t) error {
 	return noErrno(errno)
 }
 
+// listxattr calls flistxattr; buf is not empty. What a file has none of is not
+// looked for on the disk.
+func (f *File) listxattr(buf []byte) (int, error) {
+	if f.kind < byItself {
+		return unix.Flistxattr(f.fd, buf)
+	}
+	n, _, errno := unix.RawSyscall(unix.SYS_FLISTXATTR, uintptr(f.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	return int(n), noErrno(errno)
+}
+
+// release calls close, which leaves nothing to be done of what was only read.
+func (f *File) release(fd int) error {
+	if f.kind < byItself || !f.readOnly {
+		return unix.Close(fd)
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
+	return noErrno(errno)
+}
+
 // pread calls preadv2(RWF_NOWAIT), which reads what is in memory, and pread
 // for the rest; p is not empty.
 func (f *File) pread(p []byte, offset int64) (int, error) {

@@ -42,7 +42,8 @@ func (p *pass) take(ctx context.Context, v visitFolder, l listed, c tree.Compari
 	names := make([]string, len(l.entries))
 	var below []visitFolder
 	unplaced := unplacedIn(c)
-	for i, e := range l.entries {
+	for i := range l.entries {
+		e := &l.entries[i]
 		names[i] = e.Name
 		if e.Kind == tree.Folder && !unplaced[e.Name] {
 			below = append(below, visitFolder{v.path.Join(e.Name), newNode(v.node, i)})
@@ -134,11 +135,12 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	var files, folders, skipped int64
 	var names []tree.Entry
 	unlinked := -1
-	for i, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		switch {
-		case !e.Several() || p.m.projected(e).Kind == tree.Absent:
+		case !e.Several() || p.m.projected(*e).Kind == tree.Absent:
 		default:
-			names = append(names, e)
+			names = append(names, *e)
 			if !p.m.traits.HoldsLinks(e.Kind) {
 				unlinked = i
 			}
@@ -149,7 +151,7 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 		case tree.Folder:
 			folders++
 		default:
-			if p.m.projected(e).Kind == tree.Absent {
+			if p.m.projected(*e).Kind == tree.Absent {
 				skipped++
 				if e.Kind != tree.Socket {
 					p.m.noteLost(tree.OfExistence, path.Join(e.Name))

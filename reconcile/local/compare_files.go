@@ -77,8 +77,8 @@ func (c *comparison) contents(i int) {
 	c.s.Entries[i] = e
 	want := c.project(e)
 	file := &c.replica
-	have, err := openReplicaIn(file, c.dir, name)
-	if err != nil {
+	var have tree.Entry
+	if err := openReplicaIn(file, &have, c.dir, name); err != nil {
 		c.replicaError(want, err)
 		return
 	}

@@ -100,8 +100,7 @@ func (f *replicaFolder) OpenIn(name string, used tree.Content) (tree.Content, er
 	c := reused(used)
 	*c = content{folder: f.path}
 	c.f = &c.own
-	var err error
-	if c.entry, err = openReplicaIn(c.f, f.dir, name); err != nil {
+	if err := openReplicaIn(c.f, &c.entry, f.dir, name); err != nil {
 		return nil, fmt.Errorf("open %q: %w", f.path.Join(name), err)
 	}
 	return c, nil

@@ -108,23 +108,24 @@ func (b *batch) settleInPlace(f *folder, i int, content tree.Content, want tree.
 // [tree.ErrConflict] when something else stands there.
 func openReplica(dir *at.Dir, name string) (*at.File, tree.Entry, error) {
 	file := new(at.File)
-	e, err := openReplicaIn(file, dir, name)
-	if err != nil {
+	var e tree.Entry
+	if err := openReplicaIn(file, &e, dir, name); err != nil {
 		return nil, tree.Entry{}, err
 	}
 	return file, e, nil
 }
 
-// openReplicaIn is openReplica into file, for who opens one after the other.
-func openReplicaIn(file *at.File, dir *at.Dir, name string) (tree.Entry, error) {
+// openReplicaIn is openReplica into file and e, for who opens one after the
+// other.
+func openReplicaIn(file *at.File, e *tree.Entry, dir *at.Dir, name string) error {
 	err := dir.OpenIn(file, name)
 	if errors.Is(err, at.ErrNotFile) || errors.Is(err, fs.ErrNotExist) {
-		return tree.Entry{}, fmt.Errorf("%w: %w", tree.ErrConflict, err)
+		return fmt.Errorf("%w: %w", tree.ErrConflict, err)
 	}
 	if err != nil {
-		return tree.Entry{}, err
+		return err
 	}
-	e, err := file.Entry()
+	*e, err = file.Entry()
 	if err == nil && e.Kind != tree.File {
 		err = fmt.Errorf("%w: %v stands there", tree.ErrConflict, e.Kind)
 	}
@@ -134,9 +135,8 @@ func openReplicaIn(file *at.File, dir *at.Dir, name string) (tree.Entry, error) 
 	}
 	if err != nil {
 		file.Close()
-		return tree.Entry{}, err
 	}
-	return e, nil
+	return err
 }
 
 // write makes a complete file: without a name where nothing stands at the one

@@ -94,33 +94,41 @@ func Full() Traits {
 // those that the replica's entry will have, and so is the mode where it is
 // fixed.
 func (t Traits) Project(e Entry) (want Entry, lost Attributes) {
-	if !t.holdsKind(e.Kind) {
-		return Entry{Name: e.Name}, OfExistence
-	}
 	want = e
-	if !t.Owners {
-		lost |= t.projectOwner(&want)
-	}
-	if t.Fixed {
-		lost |= t.projectMode(&want)
-	}
-	if step := t.TimeStep; step > 1 {
-		if n := int64(want.ModTime.Nsec); step <= 1e9 {
-			want.ModTime.Nsec = int32(n - n%step)
-		} else {
-			want.ModTime = Time{Sec: want.ModTime.Sec - want.ModTime.Sec%(step/1e9)}
-		}
-		if want.ModTime != e.ModTime {
-			lost |= OfModTime
-		}
-	}
-	if len(e.Xattrs) > 0 {
-		lost |= t.projectXattrs(&want)
-	}
+	lost = t.ProjectIn(&want)
 	return want, lost
 }
 
-func (t Traits) holdsKind(k Kind) bool {
+// ProjectIn is [Traits.Project] in place, for who has many.
+func (t *Traits) ProjectIn(want *Entry) (lost Attributes) {
+	if !t.holdsKind(want.Kind) {
+		*want = Entry{Name: want.Name}
+		return OfExistence
+	}
+	if !t.Owners {
+		lost |= t.projectOwner(want)
+	}
+	if t.Fixed {
+		lost |= t.projectMode(want)
+	}
+	if step := t.TimeStep; step > 1 {
+		before := want.ModTime
+		if n := int64(before.Nsec); step <= 1e9 {
+			want.ModTime.Nsec = int32(n - n%step)
+		} else {
+			want.ModTime = Time{Sec: before.Sec - before.Sec%(step/1e9)}
+		}
+		if want.ModTime != before {
+			lost |= OfModTime
+		}
+	}
+	if len(want.Xattrs) > 0 {
+		lost |= t.projectXattrs(want)
+	}
+	return lost
+}
+
+func (t *Traits) holdsKind(k Kind) bool {
 	switch k {
 	case File, Folder:
 		return true
@@ -161,7 +169,7 @@ func (t Traits) Pair(want, have Entry) (Linked, bool) {
 
 // projectOwner strips the bits that would lend the rights of the wrong owner
 // or group.
-func (t Traits) projectOwner(want *Entry) (lost Attributes) {
+func (t *Traits) projectOwner(want *Entry) (lost Attributes) {
 	if want.UID != t.UID || !slices.Contains(t.Groups, want.GID) {
 		if want.Kind == File && want.Mode&lendingBits != 0 {
 			want.Mode &^= lendingBits
@@ -172,7 +180,7 @@ func (t Traits) projectOwner(want *Entry) (lost Attributes) {
 	return lost
 }
 
-func (t Traits) projectMode(want *Entry) (lost Attributes) {
+func (t *Traits) projectMode(want *Entry) (lost Attributes) {
 	mode := t.FileMode
 	switch want.Kind {
 	case Symlink:
@@ -187,7 +195,7 @@ func (t Traits) projectMode(want *Entry) (lost Attributes) {
 	return lost
 }
 
-func (t Traits) projectXattrs(want *Entry) (lost Attributes) {
+func (t *Traits) projectXattrs(want *Entry) (lost Attributes) {
 	held := make([]Xattr, 0, len(want.Xattrs))
 	for _, x := range want.Xattrs {
 		switch {

@@ -162,7 +162,7 @@ func (c *comparison) lacking(have []theirs) []tree.Path {
 // same reads what is here and reports whether it comes to the record; then the
 // leaves are set. Large files wait until the names, kinds and sizes agree.
 func (c *comparison) same(r wire.FolderRecord) (bool, error) {
-	for _, contents := range []func(tree.Entry) bool{small, always} {
+	for _, contents := range []func(*tree.Entry) bool{small, always} {
 		f := &c.room.folder
 		f.Begin(&c.r.traits, c.s.Path)
 		all := true

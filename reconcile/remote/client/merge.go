@@ -80,7 +80,8 @@ func (c *comparison) see(i int) *mine {
 			*e = seen
 		}
 	}
-	c.project(m, *e)
+	m.want = *e
+	c.project(m)
 	return m
 }
 
@@ -96,7 +97,7 @@ func (c *comparison) both(i int, h theirs) {
 		c.drift(tree.OfName, m.want, h.entry)
 		return
 	}
-	m := c.read(i, func(e tree.Entry) bool { return h.entry.Kind == tree.File && h.entry.Size == e.Size && h.err == nil })
+	m := c.read(i, func(e *tree.Entry) bool { return h.entry.Kind == tree.File && h.entry.Size == e.Size && h.err == nil })
 	c.room.short.Flush()
 	switch {
 	case m.err != nil:

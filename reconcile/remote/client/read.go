@@ -10,64 +10,64 @@ import (
 
 // always says that a file's content is to be read, small that it is if that
 // may be in vain.
-func always(tree.Entry) bool  { return true }
-func small(e tree.Entry) bool { return e.Size <= tree.ContentBlock }
+func always(*tree.Entry) bool  { return true }
+func small(e *tree.Entry) bool { return e.Size <= tree.ContentBlock }
 
 // read reads entry i of the source; the content, once, if contents says so of
 // what was opened. The digest of a short one is there once it is flushed.
-func (c *comparison) read(i int, contents func(tree.Entry) bool) *mine {
+func (c *comparison) read(i int, contents func(*tree.Entry) bool) *mine {
 	m, e := &c.mine[i], &c.s.Entries[i]
-	if m.read && !(m.skipped && contents(*e)) {
+	if m.read && !(m.skipped && contents(e)) {
 		return m
 	}
 	m.read = true
-	var seen tree.Entry
 	switch {
 	case e.Kind != tree.File:
-		seen = *e
+		m.want = *e
 	case c.s.Method == tree.ByMetadata:
-		seen, m.err = c.s.Folder.Look(e.Name)
-	default:
-		var known bool
-		if seen, known = c.remembered(e.Name, m); !known {
-			seen, m.err = c.open(e.Name, m, contents)
-		}
+		m.want, m.err = c.s.Folder.Look(e.Name)
+	case !c.remembered(e.Name, m):
+		m.err = c.open(e.Name, m, contents)
 	}
 	if m.err == nil {
-		*e = seen
+		*e = m.want
+	} else {
+		m.want = *e
 	}
-	c.project(m, *e)
+	c.project(m)
 	return m
 }
 
-// project sets what the replica is to hold for e, and counts what it cannot
-// hold of it.
-func (c *comparison) project(m *mine, e tree.Entry) {
-	want, lost := c.r.traits.Project(e)
-	m.want = want
-	for class := range c.out.Lost {
-		if lost&(1<<class) != 0 && !m.counted {
-			c.out.Lost[class]++
+// project makes of the source's entry what the replica is to hold for it, and
+// counts what it cannot hold.
+func (c *comparison) project(m *mine) {
+	lost := c.r.traits.ProjectIn(&m.want)
+	if lost != 0 && !m.counted {
+		for class := range c.out.Lost {
+			if lost&(1<<class) != 0 {
+				c.out.Lost[class]++
+			}
 		}
 	}
 	m.counted = true
 }
 
-// remembered returns a file of which the cache knows the content, and sets the
-// digest of that.
-func (c *comparison) remembered(name string, m *mine) (e tree.Entry, known bool) {
+// remembered looks at a file and reports whether the cache knows the content,
+// of which it sets the digest.
+func (c *comparison) remembered(name string, m *mine) (known bool) {
 	if c.s.Method != tree.ByCache || c.r.o.Cache == nil || m.skipped {
-		return e, false
+		return false
 	}
 	if c.cache == nil {
 		c.cache = c.r.o.Cache.Folder(c.s.Path)
 	}
-	e, err := c.s.Folder.Look(name)
-	if err != nil || e.Kind != tree.File {
-		return e, false // to open it says why
+	var err error
+	m.want, err = c.s.Folder.Look(name)
+	if err != nil || m.want.Kind != tree.File {
+		return false // to open it says why
 	}
-	m.digest, m.hashed = c.cache.Digest(e)
-	return e, m.hashed
+	m.digest, m.hashed = c.cache.Digest(m.want)
+	return m.hashed
 }
 
 // open opens a file and digests it if contents says so: openat, fstat and
@@ -76,21 +76,22 @@ func (c *comparison) remembered(name string, m *mine) (e tree.Entry, known bool)
 // RACE: a short file that gets the bytes of the replica's between fstat and read
 // is found equal although its times are newer by then, as if it had changed
 // right after the read. Its event, or the next pass, leads here again.
-func (c *comparison) open(name string, m *mine, contents func(tree.Entry) bool) (tree.Entry, error) {
+func (c *comparison) open(name string, m *mine, contents func(*tree.Entry) bool) error {
 	begun := time.Time{}
 	if c.cache != nil {
 		begun = time.Now()
 	}
 	content, err := tree.OpenIn(c.s.Folder, name, c.room.file)
 	if err != nil {
-		return tree.Entry{}, err
+		return err
 	}
 	defer content.Close()
 	c.room.file = content
-	e := content.Entry()
+	e := &m.want
+	*e = content.Entry()
 	e.Name = name
 	if m.skipped = !contents(e); m.skipped {
-		return e, nil
+		return nil
 	}
 	c.content.Content = content
 	if c.cache != nil {
@@ -106,9 +107,9 @@ func (c *comparison) open(name string, m *mine, contents func(tree.Entry) bool) 
 	}
 	m.hashed = err == nil && !m.changed
 	if m.hashed && c.cache != nil {
-		c.cache.Note(e, m.digest, begun)
+		c.cache.Note(*e, m.digest, begun)
 	}
-	return e, err
+	return err
 }
 
 // counted counts what is read of contents, and stops when the call's context

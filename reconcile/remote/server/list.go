@@ -98,12 +98,12 @@ func (x *session) inspect(ctx context.Context, path tree.Path, method tree.Metho
 	room.entries = slices.Grow(room.entries[:0], len(names))[:len(names)]
 	l.entries = room.entries // which stay where they are: digests come later
 	there := 0
-	for n, e := range names {
+	for n := range names {
 		if err := ctx.Err(); err != nil {
 			return listing{}, err
 		}
 		one := &l.entries[there]
-		*one = listed{entry: e}
+		one.entry, one.digest, one.err = names[n], tree.Digest{}, nil
 		if i.read(n, one); one.entry.Kind != tree.Absent || one.err != nil {
 			there++
 		}
@@ -164,13 +164,14 @@ func (i *inspection) digest(n int, e *listed) error {
 	}
 	defer c.Close()
 	i.room.file = c
-	entry := c.Entry()
+	e.entry = c.Entry()
+	entry := &e.entry
 	if k := i.known[entry.ID]; k != nil && k.is(entry) {
-		e.entry, e.digest = entry, k.digest
+		e.digest = k.digest
 		return nil
 	}
 	i.file.Content = c
-	switch known := entry.Size < chunk.Least || i.indexed().Knows(n, entry); {
+	switch known := entry.Size < chunk.Least || i.indexed().Knows(n, *entry); {
 	case !known:
 		file := chunk.File{Path: i.path.Join(name), Size: entry.Size, ModTime: entry.ModTime}
 		if e.digest, file.Chunks, err = chunk.Survey(&i.file, entry.Size); err == nil {
@@ -187,9 +188,8 @@ func (i *inspection) digest(n int, e *listed) error {
 	if err != nil {
 		return err
 	}
-	e.entry = entry
 	if i.cache != nil {
-		i.cache.Note(entry, e.digest, begun)
+		i.cache.Note(*entry, e.digest, begun)
 	}
 	return nil
 }

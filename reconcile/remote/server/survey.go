@@ -34,7 +34,7 @@ type version struct {
 }
 
 // is reports whether e is the file and still that version; see [tree.Entry.Same].
-func (v *version) is(e tree.Entry) bool {
+func (v *version) is(e *tree.Entry) bool {
 	return v.id == e.ID && e.Kind == tree.File && v.size == e.Size && v.modTime == e.ModTime && v.changeTime == e.ChangeTime
 }
 

@@ -120,9 +120,9 @@ func (b *Batch) hash() {
 	}
 	b.join()
 	for n := range b.count {
-		g, lane := b.first[n]/lanes, b.first[n]%lanes
-		for word := range b.nodes[g] {
-			binary.LittleEndian.PutUint32(b.sums[n][4*word:], b.nodes[g][word][lane])
+		root, lane := b.node(b.first[n])
+		for word := range root {
+			binary.LittleEndian.PutUint32(b.sums[n][4*word:], root[word][lane])
 		}
 	}
 }
@@ -159,11 +159,15 @@ func (b *Batch) join() {
 }
 
 func (b *Batch) move(from, to int) {
-	source, target := &b.nodes[from/lanes], &b.nodes[to/lanes]
+	source, sourceLane := b.node(from)
+	target, targetLane := b.node(to)
 	for word := range source {
-		target[word][to%lanes] = source[word][from%lanes]
+		target[word][targetLane] = source[word][sourceLane]
 	}
 }
+
+// node returns where the i-th node is.
+func (b *Batch) node(i int) (g *group, lane uint) { return &b.nodes[i/lanes], uint(i) % lanes }
 
 // pairs are nodes of which two each get a parent, all of one kind.
 type pairs struct {
@@ -178,11 +182,12 @@ type pairs struct {
 // add takes the node at left and the one after it, which can be written to from
 // now on.
 func (p *pairs) add(left, to int) {
-	right := left + 1
-	lefts, rights := &p.b.nodes[left/lanes], &p.b.nodes[right/lanes]
+	lefts, leftLane := p.b.node(left)
+	rights, rightLane := p.b.node(left + 1)
+	place := uint(2*p.count) % lanes
 	for word := range lefts {
-		p.children[word][2*p.count] = lefts[word][left%lanes]
-		p.children[word][2*p.count+1] = rights[word][right%lanes]
+		p.children[word][place] = lefts[word][leftLane]
+		p.children[word][place+1] = rights[word][rightLane]
 	}
 	p.of[p.count] = to
 	if p.count++; p.count == len(p.of) {
@@ -197,9 +202,9 @@ func (p *pairs) join() {
 	}
 	parents8(&p.children, &p.children, p.flags)
 	for n, to := range p.of[:p.count] {
-		target := &p.b.nodes[to/lanes]
+		target, lane := p.b.node(to)
 		for word := range target {
-			target[word][to%lanes] = p.children[word][n]
+			target[word][lane] = p.children[word][n]
 		}
 	}
 	p.count = 0

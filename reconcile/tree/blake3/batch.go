@@ -13,7 +13,7 @@ const Longest = 32 << 10
 // How many chunks a [Batch] has room for: so many that it matters little when
 // the last of their groups is not full.
 const (
-	batchGroups = 8
+	batchGroups = 4
 	batchChunks = batchGroups * lanes
 )
 

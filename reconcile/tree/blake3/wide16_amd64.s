@@ -42,11 +42,6 @@
 	VSHUFI32X4 $0x88, V10, V8, r0; VSHUFI32X4 $0x88, V11, V9, r1; \
 	VSHUFI32X4 $0xdd, V10, V8, r2; VSHUFI32X4 $0xdd, V11, V9, r3
 
-// AHEAD fetches the next block of four chunks: of what was read before, it is no
-// longer in the nearest cache.
-#define AHEAD(at) \
-	PREFETCHT0 at+64(SI); PREFETCHT0 at+1088(SI); PREFETCHT0 at+2112(SI); PREFETCHT0 at+3136(SI)
-
 // func chunks16(out *group, in *[groupBytes]byte, p *plan, first uint32)
 TEXT ·chunks16(SB), NOSPLIT, $0-28
 	MOVQ out+0(FP), DI
@@ -78,10 +73,6 @@ block:
 	VMOVDQU32 13312(SI), V29
 	VMOVDQU32 14336(SI), V30
 	VMOVDQU32 15360(SI), V31
-	AHEAD(0)
-	AHEAD(4096)
-	AHEAD(8192)
-	AHEAD(12288)
 	QUADS(V16, V17, V18, V19)
 	QUADS(V20, V21, V22, V23)
 	QUADS(V24, V25, V26, V27)

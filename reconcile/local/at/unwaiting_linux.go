@@ -36,13 +36,13 @@ func (f *File) stat(st *unix.Stat_t) error {
 	return noErrno(errno)
 }
 
-// listxattr calls flistxattr; buf is not empty. What a file has none of is not
-// looked for on the disk.
+// listxattr calls flistxattr. What a file has none of is not looked for on the
+// disk.
 func (f *File) listxattr(buf []byte) (int, error) {
 	if f.kind < byItself {
 		return unix.Flistxattr(f.fd, buf)
 	}
-	n, _, errno := unix.RawSyscall(unix.SYS_FLISTXATTR, uintptr(f.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	n, _, errno := unix.RawSyscall(unix.SYS_FLISTXATTR, uintptr(f.fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
 	return int(n), noErrno(errno)
 }
 

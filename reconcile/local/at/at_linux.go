@@ -29,6 +29,9 @@ const (
 
 	resolve = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
+	// resolveCached is RESOLVE_CACHED of linux/openat2.h.
+	resolveCached = 0x20
+
 	renameCall = "renameat2"
 	seekData   = unix.SEEK_DATA
 	seekHole   = unix.SEEK_HOLE
@@ -37,6 +40,7 @@ const (
 // system is what the running system can do.
 type system struct {
 	openat2   bool // since Linux 5.6; seccomp filters may refuse it with EPERM
+	known     bool // openat2 with RESOLVE_CACHED, since Linux 5.12
 	fchmodat2 bool // since Linux 6.6
 	bothTimes bool // see Dir.SetBothTimes
 	xattrat   bool // listxattrat, since Linux 6.13
@@ -56,6 +60,11 @@ func probe() *system {
 		unix.Close(fd)
 	case unix.ENOSYS, unix.EPERM:
 		s.openat2 = false
+	}
+	how.Resolve = resolveCached
+	if fd, err := unix.Openat2(unix.AT_FDCWD, "/", &how); err == nil {
+		unix.Close(fd)
+		s.known = true
 	}
 	errno, _ := unix.Fchmodat(-1, "x", 0, unix.AT_SYMLINK_NOFOLLOW).(unix.Errno)
 	s.fchmodat2 = errno == unix.EBADF
@@ -192,6 +201,9 @@ func (d *Dir) openFile(name string) (File, error) {
 	var buf [tree.MaxName + 1]byte
 	copy(buf[:tree.MaxName], name)
 	flags := readFlags | noAtime
+	if fd, known := d.openKnown(&buf, uint64(flags|unix.O_LARGEFILE)); known {
+		return File{fd: fd, sys: d.sys, kind: d.fileSystem(), readOnly: true}, nil
+	}
 	for {
 		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(d.fd), uintptr(unsafe.Pointer(&buf[0])),
 			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"lockstep/reconcile/tree"
 )
 
 // fileSystem asks once (fstatfs).
@@ -25,6 +27,18 @@ func (d *Dir) fileSystem() fileSystem {
 		d.kind.Store(kind)
 	}
 	return kind
+}
+
+// openKnown calls openat2(RESOLVE_CACHED), which opens what the system has met
+// before, and reports whether it did. name ends with a NUL byte.
+func (d *Dir) openKnown(name *[tree.MaxName + 1]byte, flags uint64) (fd int, known bool) {
+	if !d.sys.known || d.fileSystem() < byItself {
+		return -1, false
+	}
+	how := unix.OpenHow{Flags: flags, Resolve: resolveCached}
+	opened, _, errno := unix.RawSyscall6(unix.SYS_OPENAT2, uintptr(d.fd), uintptr(unsafe.Pointer(name)),
+		uintptr(unsafe.Pointer(&how)), unix.SizeofOpenHow, 0, 0)
+	return int(opened), errno == 0
 }
 
 // stat calls fstat: a pass does it three times for each file.

@@ -7,7 +7,6 @@ import "golang.org/x/sys/unix"
 func (d *Dir) fileSystem() fileSystem { return elsewhere }
 
 func (f *File) stat(st *unix.Stat_t) error                 { return unix.Fstat(f.fd, st) }
-func (f *File) listxattr(buf []byte) (int, error)          { return unix.Flistxattr(f.fd, buf) }
 func (f *File) release(fd int) error                       { return unix.Close(fd) }
 func (f *File) pread(p []byte, offset int64) (int, error)  { return unix.Pread(f.fd, p, offset) }
 func (f *File) pwrite(p []byte, offset int64) (int, error) { return unix.Pwrite(f.fd, p, offset) }

@@ -15,6 +15,6 @@ type fileSystem = uint32
 const (
 	notAsked  fileSystem = iota
 	elsewhere            // over a network, or from a process
-	byItself             // what it says of open files is in memory
+	byItself             // what it says of open files is in memory, and of others that it knows
 	inMemory             // and so is all that they hold
 )

@@ -88,7 +88,7 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 	if replica.created {
 		out.log.Acted(logging.Acted{Action: "create", Path: "", Kind: "folder", Cause: logging.CausePass})
 	}
-	told := &observer{log: out.log, began: time.Now(), stir: make(stir, 1)}
+	told := &observer{log: out.log, began: time.Now(), stir: make(stir, 1), once: s.once}
 	m := reconcile.New(source, replica, reconcile.Options{
 		Interval: s.interval, Workers: s.workers, Comparers: s.comparers, Method: s.method, Patience: patience(s.debounce),
 		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: out.terminal, Observer: told,

@@ -17,6 +17,7 @@ type observer struct {
 	log   *logging.Log
 	began time.Time
 	stir  stir
+	once  bool // no pass follows the first
 
 	passes, actions, bytes atomic.Int64
 }
@@ -77,7 +78,9 @@ func (o *observer) PassDone(r reconcile.Report) {
 	}
 	o.log.PassDone(done)
 	o.stir.happened()
-	debug.FreeOSMemory() // what a pass needed is not needed until the next one
+	if !o.once {
+		debug.FreeOSMemory() // what a pass needed is not needed until the next one
+	}
 }
 
 func (o *observer) Held(h reconcile.Hold) {

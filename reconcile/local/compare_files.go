@@ -88,7 +88,7 @@ func (c *comparison) contents(i int) {
 		return
 	}
 	c.files.source, c.files.replica, c.files.size = source, file, want.Size
-	short := want.Size <= tree.LongestShort && c.known == nil
+	short := want.Size <= tree.LongestTogether && c.known == nil
 	c.files.hash = !short
 	equal, digest, err := c.files.in(c.room)
 	if err == nil && (want.Size > stripe || c.known != nil) {

@@ -2,8 +2,13 @@ package tree
 
 import "lockstep/reconcile/tree/blake3"
 
-// LongestShort is the longest content that [ShortContents] and [ShortFiles] take.
-const LongestShort = blake3.Longest
+const (
+	// LongestShort is up to how many bytes a content is short: most are.
+	LongestShort = 5 << 10
+	// LongestTogether is the longest content that [ShortContents] and
+	// [ShortFiles] take.
+	LongestTogether = blake3.Longest
+)
 
 // ShortContents makes the digests of short contents, and of leaves, several at a
 // time. One goroutine. The zero ShortContents is ready for use.
@@ -13,7 +18,7 @@ type ShortContents struct {
 	buf     []byte
 }
 
-// Room returns room for a content of n bytes, of up to [LongestShort], which Take
+// Room returns room for a content of n bytes, up to [LongestTogether], which Take
 // is to take before anything else is called.
 func (s *ShortContents) Room(n int) []byte {
 	room := s.batch.Room(n)
@@ -40,7 +45,7 @@ func (s *ShortContents) Add(content []byte, d *Digest) {
 // at the latest.
 func (s *ShortContents) Leaf(t *Traits, e *Entry, content Digest, leaf *Digest) {
 	s.buf = t.appendLeaf(s.buf[:0], e, content)
-	if len(s.buf) > LongestShort {
+	if len(s.buf) > LongestTogether {
 		*leaf = blake3.Sum256(s.buf)
 		return
 	}

@@ -19,10 +19,10 @@ func TestShortFiles(t *testing.T) {
 	for files := range 60 {
 		leaves, want := make([]tree.Digest, files), make([]tree.Digest, files)
 		for i := range files {
-			content := bytes.Repeat([]byte{byte(i), 1}, random.IntN(1+tree.LongestShort/2))
+			content := bytes.Repeat([]byte{byte(i), 1}, random.IntN(1+tree.LongestTogether/2))
 			e := tree.Entry{Kind: tree.File, Mode: uint32(i), Size: int64(len(content))}
 			if random.IntN(8) == 0 {
-				e.Xattrs = []tree.Xattr{{Name: "user.x", Value: strings.Repeat("v", random.IntN(3*tree.LongestShort))}}
+				e.Xattrs = []tree.Xattr{{Name: "user.x", Value: strings.Repeat("v", random.IntN(3*tree.LongestTogether))}}
 			}
 			want[i] = traits.LeafDigest(e, tree.HashContent(content))
 			s.Add(&traits, e, content, &leaves[i])
@@ -38,7 +38,7 @@ func TestShortFiles(t *testing.T) {
 }
 
 func BenchmarkShortFiles(b *testing.B) {
-	traits, content := tree.Full(), make([]byte, tree.LongestShort)
+	traits, content := tree.Full(), make([]byte, tree.LongestTogether)
 	for _, n := range []int{370, 2 << 10} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			var s tree.ShortFiles

@@ -213,10 +213,10 @@ func Digest(c tree.Content, size int64) (tree.Digest, error) {
 	return h.Sum(), err
 }
 
-// DigestSoon has d become the digest of a content: if it is short, once s is
-// flushed.
+// DigestSoon has d become the digest of a content: of one that s takes, once s
+// is flushed.
 func DigestSoon(c tree.Content, size int64, s *tree.ShortContents, d *tree.Digest) (err error) {
-	if size > tree.LongestShort {
+	if size > tree.LongestTogether {
 		*d, err = Digest(c, size)
 		return err
 	}

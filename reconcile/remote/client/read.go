@@ -14,7 +14,8 @@ func always(*tree.Entry) bool  { return true }
 func small(e *tree.Entry) bool { return e.Size <= tree.ContentBlock }
 
 // read reads entry i of the source; the content, once, if contents says so of
-// what was opened. The digest of a short one is there once it is flushed.
+// what was opened. The digest may be there only once those of short contents are
+// made.
 func (c *comparison) read(i int, contents func(*tree.Entry) bool) *mine {
 	m, e := &c.mine[i], &c.s.Entries[i]
 	if m.read && !(m.skipped && contents(e)) {

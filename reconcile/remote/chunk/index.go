@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,13 +33,17 @@ const (
 	lockWait = time.Second
 )
 
-// The buckets. files: path -> the version that was cut, and the name of its
-// only chunk or its number. paths: number -> path. chunks: name -> number and
-// offset, or the path of the file that is the chunk.
+// The tables. files: path -> the version that was cut, and its number.
+// paths: number -> path. chunks: the beginning of the name -> number and offset.
 var (
-	bucketFiles  = []byte("files 2")
-	bucketPaths  = []byte("paths 2")
-	bucketChunks = []byte("chunks 2")
+	bucketFiles  = []byte("files 3")
+	bucketPaths  = []byte("paths 3")
+	bucketChunks = []byte("chunks 3")
+)
+
+var (
+	errDamaged = errors.New("damaged")
+	errOlder   = errors.New("written by another version")
 )
 
 // File is a version of a file in the replica, cut into chunks.
@@ -64,7 +70,8 @@ type Place struct {
 // cache in one file: what is wrong or missing in it costs bytes on the wire. A
 // nil Index knows nothing. Safe for concurrent use.
 type Index struct {
-	db *bbolt.DB
+	db   *bbolt.DB
+	path string
 	// writing is held while what was noted is written; writers do that beside
 	// those who note.
 	writing sync.Mutex
@@ -77,14 +84,14 @@ type Index struct {
 	busy           bool     // somebody writes
 	due            bool     // a writer is about to, or does
 	closing        bool     // no writer begins any more
+	lost           bool     // what is written is damaged, and not touched any more
 	reading        *reading // kept from one look to the next, unless somebody writes
 }
 
-// reading is a look at what is written, and a cursor that finds one chunk after
-// the other.
+// reading is a look at what is written.
 type reading struct {
-	tx     *bbolt.Tx
-	chunks *bbolt.Cursor
+	tx                   *bbolt.Tx
+	files, paths, chunks *table
 }
 
 // OpenIndex opens the index in a file, creating it with its folder. A damaged
@@ -104,35 +111,55 @@ func OpenIndex(path string) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index %q: %w", path, err)
 	}
-	return &Index{db: db, noted: makeNotes(), leaving: makeNotes(), young: beginYoung(db)}, nil
+	return &Index{db: db, path: path, noted: makeNotes(), leaving: makeNotes(), young: beginYoung(db)}, nil
 }
 
-// openBolt turns a panic over damaged pages into an error.
-func openBolt(path string) (db *bbolt.DB, err error) {
+// guarded turns what damaged pages do to f into an error: a panic, or a fault
+// where the file ends too soon.
+func guarded(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if damage := recover(); damage != nil {
-			db, err = nil, fmt.Errorf("damaged: %v", damage)
+			err = fmt.Errorf("%w: %v", errDamaged, damage)
 		}
 	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: firstMap,
-	})
-	if err != nil {
-		return nil, err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketFiles, bucketPaths, bucketChunks} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+	return f()
+}
+
+// openBolt opens the file and makes its tables.
+func openBolt(path string) (db *bbolt.DB, err error) {
+	err = guarded(func() error {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: firstMap, NoStatistics: true,
+		})
+		if err != nil {
+			return err
 		}
-		return nil
+		return db.Update(makeTables)
 	})
 	if err != nil {
-		db.Close()
+		if db != nil && !errors.Is(err, errDamaged) {
+			db.Close()
+		}
 		return nil, err
 	}
 	return db, nil
+}
+
+// makeTables makes the tables, unless there are others.
+func makeTables(tx *bbolt.Tx) error {
+	names := [][]byte{bucketFiles, bucketPaths, bucketChunks}
+	for _, name := range names {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+		if !slices.ContainsFunc(names, func(ours []byte) bool { return bytes.Equal(ours, name) }) {
+			return errOlder
+		}
+		return nil
+	})
 }
 
 // Close writes what is pending and closes the file. What is noted after that is
@@ -150,6 +177,9 @@ func (x *Index) Close() error {
 	defer x.writing.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.lost {
+		return nil
+	}
 	x.endReading()
 	return errors.Join(err, x.db.Close())
 }
@@ -164,16 +194,13 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 	if x.young.lacks(name) {
 		return p, false
 	}
+	key := keyOf(name)
 	for _, n := range []*notes{&x.noted, &x.leaving} {
-		if at, ok := n.chunks[name]; ok {
-			return Place{n.files[at.file].Path, at.offset}, true
+		if at, ok := n.chunks[key]; ok {
+			return Place{n.files[at.file].path, at.offset}, true
 		}
 	}
-	x.view(func(r *reading) {
-		if key, record := r.chunks.Seek(name[:]); bytes.Equal(key, name[:]) {
-			p, ok = readPlace(r.tx, record)
-		}
-	})
+	x.view(func(r *reading) { p, ok = r.findChunk(key) })
 	return p, ok
 }
 
@@ -198,14 +225,14 @@ func (x *Index) Versions(folder tree.Path, entries []tree.Entry) Versions {
 	known := make(Versions, len(entries))
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.view(func(r *reading) { readVersions(r.tx, folder, entries, known) })
+	x.view(func(r *reading) { r.readVersions(folder, entries, known) })
 	for i, e := range entries {
 		if x.noted.size()+x.leaving.size() == 0 {
 			break
 		}
 		for _, n := range []*notes{&x.leaving, &x.noted} {
 			if f, ok := n.at[folder.Join(e.Name)]; ok {
-				known[i] = versionOf(n.files[f].Size, n.files[f].ModTime)
+				known[i] = n.files[f].version
 			}
 		}
 	}
@@ -277,39 +304,59 @@ func (x *Index) update(f func(tx *bbolt.Tx) error) error {
 	x.mu.Lock()
 	x.leaving, x.noted, x.busy = x.noted, x.leaving, true
 	x.endReading()
+	lost := x.lost
 	x.mu.Unlock()
-	err := x.db.Update(func(tx *bbolt.Tx) error {
-		if err := x.leaving.write(tx); err != nil {
-			return err
-		}
-		return f(tx)
-	})
+	var err error
+	if !lost {
+		err = guarded(func() error {
+			return x.db.Update(func(tx *bbolt.Tx) error {
+				if err := x.leaving.write(tx); err != nil {
+					return err
+				}
+				return f(tx)
+			})
+		})
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.leaving.reset()
 	x.busy = false
+	x.lose(err)
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil
 }
 
-// view reads. A damaged index knows nothing. The caller holds mu.
+// view reads, unless what is written is damaged. The caller holds mu.
 func (x *Index) view(f func(*reading)) {
-	defer func() {
-		if recover() != nil || x.busy {
-			x.endReading()
-		}
-	}()
-	if x.reading == nil {
-		tx, err := x.db.Begin(false)
-		if err != nil {
-			return
-		}
-		x.reading = &reading{tx: tx}
-		x.reading.chunks = tx.Bucket(bucketChunks).Cursor()
+	if x.lost {
+		return
 	}
-	f(x.reading)
+	x.lose(guarded(func() error {
+		if x.reading == nil {
+			tx, err := x.db.Begin(false)
+			if err != nil {
+				return err
+			}
+			x.reading = &reading{tx, openTable(tx, bucketFiles), openTable(tx, bucketPaths), openTable(tx, bucketChunks)}
+		}
+		f(x.reading)
+		return nil
+	}))
+	if x.busy {
+		x.endReading()
+	}
+}
+
+// lose gives up what is written, if err is that it is damaged: the next index
+// is begun anew. What a panic has left locked cannot be closed. The caller
+// holds mu.
+func (x *Index) lose(err error) {
+	if errors.Is(err, errDamaged) && !x.lost {
+		x.lost, x.reading = true, nil
+		os.Remove(x.path)
+	}
 }
 
 // endReading lets go of the pages that were read: who writes may have to wait

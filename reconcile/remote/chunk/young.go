@@ -22,20 +22,14 @@ const youngBits = 4 << 20
 
 // beginYoung returns nil unless db is empty, and sound as far as that shows.
 func beginYoung(db *bbolt.DB) (y *young) {
-	defer func() {
-		if recover() != nil {
-			y = nil
-		}
-	}()
-	err := db.View(func(tx *bbolt.Tx) error {
-		if first, _ := tx.Bucket(bucketChunks).Cursor().First(); first == nil {
-			y = &young{}
-		}
-		return nil
+	_ = guarded(func() error { // what is damaged is not empty
+		return db.View(func(tx *bbolt.Tx) error {
+			if first, _ := tx.Bucket(bucketChunks).Cursor().First(); first == nil {
+				y = &young{}
+			}
+			return nil
+		})
 	})
-	if err != nil {
-		return nil
-	}
 	return y
 }
 

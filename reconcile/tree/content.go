@@ -79,6 +79,9 @@ func (h *ContentHash) Write(p []byte) (int, error) {
 
 // Zeros takes n zero bytes, as [ContentHash.Write] would.
 func (h *ContentHash) Zeros(n int64) {
+	if n == 0 {
+		return
+	}
 	var zeros [4096]byte
 	for n > 0 {
 		if h.begun == 0 && n >= ContentBlock {

@@ -54,7 +54,7 @@ func (s *sending) content(i int) error {
 		first.Entry = &first.entry
 	}
 	cut := &s.cut
-	*cut = cutting{s: s, index: i, size: e.Size}
+	*cut = cutting{s: s, index: i, size: e.Size, hash: &s.hash}
 	cut.hash.begin(e.Size)
 	err = chunk.Cut(content, e.Size, &s.room, s.emit)
 	digest := cut.digest() // of a short content it comes later
@@ -93,7 +93,7 @@ type cutting struct {
 	s      *sending
 	index  int
 	size   int64
-	hash   hashing
+	hash   *hashing
 	only   tree.Digest // when the content is one chunk
 	known  bool        // it is: what digest returns is only, or comes later
 	broken error       // why the call ends

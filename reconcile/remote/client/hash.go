@@ -23,9 +23,11 @@ type hashPiece struct {
 	data  mem.Buffer
 }
 
-// begin makes h ready for a content of that size; the caller calls sum.
+// begin makes h ready for a content of that size, the first or after the sum of
+// another one; the caller calls sum.
 func (h *hashing) begin(size int64) {
-	if size <= tree.ContentBlock {
+	h.hash.Reset()
+	if h.pieces = nil; size <= tree.ContentBlock {
 		return
 	}
 	h.pieces, h.done = make(chan hashPiece, hashAhead), make(chan tree.Digest, 1)

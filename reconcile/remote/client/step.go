@@ -10,6 +10,7 @@ type messages struct {
 	actions []*action
 	steps   []*step
 	short   tree.ShortContents // of which the digests go into the steps
+	hash    hashing
 }
 
 // action is an action with room for what it wants.

@@ -62,14 +62,17 @@ type batch struct {
 	untaken  int          // contents and parts of contents that delayed tells of
 	next     following    // to be taken before delayed
 	awaiting []place
-	partial  mem.BufferSlice    // of the first one awaited
-	gathered int                // bytes in partial
-	spare    []byte             // a chunk in one piece
-	short    tree.ShortContents // of which the digests are made
+	partial  mem.BufferSlice     // of the first one awaited
+	gathered int                 // bytes in partial
+	spare    []byte              // a chunk in one piece
+	short    *tree.ShortContents // of which the digests are made
 	hashing  []*arriving
 	reused   []byte // for looking at what may be a chunk of a large content
 	inPlace  int    // misses in a row at the same place of the old version
 }
+
+// shorts are for one batch after the other.
+var shorts = sync.Pool{New: func() any { return new(tree.ShortContents) }}
 
 type applyStream = grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]
 
@@ -91,7 +94,8 @@ func (x *session) Apply(stream applyStream) error {
 	// What has arrived takes effect even if the client is gone by then.
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
-	b := &batch{x: x, current: -1, handles: &handles{reader: x.folder.Reader, most: maxHandles}}
+	b := &batch{x: x, current: -1, handles: &handles{reader: x.folder.Reader, most: maxHandles}, short: shorts.Get().(*tree.ShortContents)}
+	defer shorts.Put(b.short) // after the last is made
 	b.ctx, b.opened, b.mu = ctx, -1, &x.recent.mu
 	b.changed = sync.NewCond(b.mu)
 	defer b.handles.drop()

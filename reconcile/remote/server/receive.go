@@ -219,6 +219,7 @@ func (b *batch) arrived(p place, data mem.BufferSlice) {
 	b.changed.Broadcast()
 	b.await(c.index)
 	for c.streamed && c.buffered > maxStreamed && !c.starved && !c.closed && !b.over && c.err == nil && b.failed == nil && b.ctx.Err() == nil {
+		b.hashed() // what is read before it waits for that
 		b.changed.Wait()
 	}
 }

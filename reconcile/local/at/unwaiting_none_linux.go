@@ -8,6 +8,8 @@ import (
 	"lockstep/reconcile/tree"
 )
 
+// openKnown opens nothing here: [Dir.openFile] calls openat.
 func (d *Dir) openKnown(*[tree.MaxName + 1]byte, uint64) (fd int, known bool) { return -1, false }
 
+// listxattr calls flistxattr, as a call that may wait.
 func (f *File) listxattr(buf []byte) (int, error) { return unix.Flistxattr(f.fd, buf) }

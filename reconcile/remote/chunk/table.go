@@ -9,11 +9,6 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// maxRun is how many bytes of rows make a record, at most: two records fill a
-// page. To bbolt each record is a search and several pointers, whatever is in
-// it, so there are few.
-const maxRun = 1900
-
 // table is a bucket of rows, a row being a key and what is known under it. Each
 // record is a run of rows in the order of their keys, none of which comes after
 // the record's own; the last record has what comes after it too. What a table
@@ -24,6 +19,11 @@ type table struct {
 	at     record
 	rows   rows
 }
+
+// maxRun is how many bytes of rows make a record, at most: two records fill a
+// page. To bbolt each record is a search and several pointers, whatever is in
+// it, so there are few.
+const maxRun = 1900
 
 // record is one of a table; of no key where there is none.
 type record struct {

@@ -125,7 +125,7 @@ func scheduled(t *testing.T, body func(t *testing.T, m *reconcile.Mirror, w *twi
 // Scenarios: O8.
 func TestIntervalIsMeasuredFromTheEnd(t *testing.T) {
 	scheduled(t, func(t *testing.T, _ *reconcile.Mirror, _ *twin, d *diary) {
-		time.Sleep(150*time.Second + time.Millisecond)
+		time.Sleep(150*time.Second + time.Millisecond) // on the fake clock
 		d.want(t, "0s start", "10s done", "1m10s interval", "1m20s done", "2m20s interval", "2m30s done")
 	})
 }
@@ -136,25 +136,25 @@ func TestIntervalIsMeasuredFromTheEnd(t *testing.T) {
 // Scenarios: O6, O7.
 func TestPassAfterSleep(t *testing.T) {
 	scheduled(t, func(t *testing.T, _ *reconcile.Mirror, w *twin, d *diary) {
-		time.Sleep(30 * time.Second)
+		time.Sleep(30 * time.Second) // on the fake clock
 		w.jumped.Add(int64(8 * time.Hour))
-		time.Sleep(60 * time.Second)
+		time.Sleep(60 * time.Second) // on the fake clock
 		w.jumped.Add(-int64(24 * time.Hour))
-		time.Sleep(30*time.Second + time.Millisecond)
-		w.jumped.Add(int64(time.Second)) // as a time server does
-		time.Sleep(60 * time.Second)
+		time.Sleep(30*time.Second + time.Millisecond) // on the fake clock
+		w.jumped.Add(int64(time.Second))              // as a time server does
+		time.Sleep(60 * time.Second)                  // on the fake clock
 		d.want(t, "0s start", "10s done", "40s resume", "50s done", "1m50s interval", "2m0s done", "3m0s interval")
 	})
 }
 
 func TestRequestsMadeMeanwhileAreOnePass(t *testing.T) {
 	scheduled(t, func(t *testing.T, m *reconcile.Mirror, _ *twin, d *diary) {
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) // on the fake clock
 		for range 10 {
 			m.RequestPass(reconcile.OnRequest)
 		}
 		m.RequestPass(reconcile.OnOverflow)
-		time.Sleep(50 * time.Second)
+		time.Sleep(50 * time.Second) // on the fake clock
 		d.want(t, "0s start", "10s done", "10s request", "20s done")
 		m.RequestPass(reconcile.OnRequest)
 		d.want(t, "0s start", "10s done", "10s request", "20s done", "55s request")
@@ -163,13 +163,13 @@ func TestRequestsMadeMeanwhileAreOnePass(t *testing.T) {
 
 func TestAReplicaThatIsIllIsTriedAgain(t *testing.T) {
 	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
-		time.Sleep(15 * time.Second)
+		time.Sleep(15 * time.Second) // on the fake clock
 		w.ill(tree.ErrUnreachable)
 		m.Dirty([]string{"file"}, reconcile.ByWatch)
-		time.Sleep(10 * time.Second)
+		time.Sleep(10 * time.Second) // on the fake clock
 		d.await(t, "a problem", func() bool { return len(d.problems) == 1 })
 		w.ill(nil)
-		time.Sleep(20 * time.Second)
+		time.Sleep(20 * time.Second) // on the fake clock
 		if s := m.Status(); s.Waiting != 0 || s.Problems != 0 {
 			t.Errorf("status %+v", s)
 		}
@@ -179,13 +179,13 @@ func TestAReplicaThatIsIllIsTriedAgain(t *testing.T) {
 
 func TestAMissingSourceIsTriedAgain(t *testing.T) {
 	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
-		time.Sleep(15 * time.Second)
+		time.Sleep(15 * time.Second) // on the fake clock
 		w.source.FailCheck(tree.ErrSourceMissing)
 		m.RequestPass(reconcile.OnRequest)
-		time.Sleep(30 * time.Second)
+		time.Sleep(30 * time.Second) // on the fake clock
 		wantReasons(t, d, reconcile.SourceMissing)
 		w.source.FailCheck(nil)
-		time.Sleep(12 * time.Second)
+		time.Sleep(12 * time.Second) // on the fake clock
 		synctest.Wait()
 		if last := d.lines[len(d.lines)-1]; last != "56s done" {
 			t.Errorf("passes: %q", d.lines)
@@ -197,13 +197,13 @@ func TestAMissingSourceIsTriedAgain(t *testing.T) {
 // A root that falls ill between two passes is looked for each second from then on.
 func TestASourceThatComesBackSoonIsNoticedSoon(t *testing.T) {
 	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
-		time.Sleep(11 * time.Second)
+		time.Sleep(11 * time.Second) // on the fake clock
 		w.source.FailCheck(tree.ErrSourceMissing)
 		m.CheckSource()
-		time.Sleep(2500 * time.Millisecond)
+		time.Sleep(2500 * time.Millisecond) // on the fake clock
 		wantReasons(t, d, reconcile.SourceMissing)
 		w.source.FailCheck(nil)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // on the fake clock
 		d.want(t, "0s start", "10s done", "14s return")
 	})
 }
@@ -218,7 +218,7 @@ func wantReasons(t *testing.T, d *diary, want ...reconcile.HoldReason) {
 
 func TestRunEndsInMidPass(t *testing.T) {
 	scheduled(t, func(t *testing.T, m *reconcile.Mirror, _ *twin, d *diary) {
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // on the fake clock
 		if s := m.Status(); !s.Passing || !s.PassBegan.Equal(d.begun) {
 			t.Errorf("status %+v", s)
 		}
@@ -228,10 +228,10 @@ func TestRunEndsInMidPass(t *testing.T) {
 // A pass that fails as a whole does not end Run, is told, and proves nothing.
 func TestPassThatFailsIsTriedAgain(t *testing.T) {
 	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
-		time.Sleep(15 * time.Second)
+		time.Sleep(15 * time.Second) // on the fake clock
 		w.ill(errors.New("made up"))
 		m.RequestPass(reconcile.OnRequest)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // on the fake clock
 		synctest.Wait()
 		if s := m.Status(); !s.LastProof.Equal(d.begun.Add(10 * time.Second)) {
 			t.Errorf("proof of a pass that failed: %+v", s)

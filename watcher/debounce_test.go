@@ -46,7 +46,7 @@ func play(t *testing.T, root string, o Options, events []delivery) (got []delive
 			h.events <- fsnotify.Event{Name: root + "/" + e.Path, Op: fsnotify.Write}
 			synctest.Wait()
 		}
-		time.Sleep(o.Quiet + o.MaxDelay)
+		time.Sleep(o.Quiet + o.MaxDelay) // on the fake clock
 		synctest.Wait()
 		cancel()
 		<-ended
@@ -173,13 +173,13 @@ func TestOverflowStormIsRateLimited(t *testing.T) {
 		go func() { ended <- w.Run(ctx, s) }()
 		synctest.Wait()
 		for range 60_000 {
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond) // on the fake clock
 			h.errs <- fsnotify.ErrEventOverflow
 			if synctest.Wait(); !s.rescanned(Overflow) {
 				t.Fatal("the first overflow is not answered at once")
 			}
 		}
-		time.Sleep(2 * stormPause)
+		time.Sleep(2 * stormPause) // on the fake clock
 		synctest.Wait()
 		if n := len(s.rescans); n < 30 || n > 62 {
 			t.Errorf("%d passes in a minute of overflows, want one each second", n)
@@ -213,7 +213,7 @@ func TestInstanceLimitEnds(t *testing.T) {
 			t.Errorf("%+v, want 4 folders polled", c)
 		}
 		grow(t, root, "c/d/g")
-		time.Sleep(2 * o.Poll)
+		time.Sleep(2 * o.Poll) // on the fake clock
 		synctest.Wait()
 		for _, path := range []string{"c", "c/d", "c/d/g"} {
 			if !slices.Contains(s.polled, path) {
@@ -221,7 +221,7 @@ func TestInstanceLimitEnds(t *testing.T) {
 			}
 		}
 		full.Store(false)
-		time.Sleep(tryEvery + 2*o.Poll)
+		time.Sleep(tryEvery + 2*o.Poll) // on the fake clock
 		synctest.Wait()
 		if c := w.Coverage(); c.Polled != 0 || c.Watched != 5 {
 			t.Errorf("%+v, want 5 folders watched", c)
@@ -254,8 +254,8 @@ func TestCrowdedFolderIsTriedAgain(t *testing.T) {
 		if r.tree.byPath["a"] != nil {
 			t.Error("tried again at once")
 		}
-		time.Sleep(laterEvery)
-		r.turn() // takes it up
+		time.Sleep(laterEvery) // on the fake clock
+		r.turn()               // takes it up
 		r.turn()
 		if r.tree.byPath["a"] == nil {
 			t.Error("not tried again")

@@ -50,7 +50,7 @@ func TestLineKeeperSleeps(t *testing.T) {
 		}
 		before = asked.Load()
 		waiting.Store(0)
-		time.Sleep(2 * lineAtRest)
+		time.Sleep(2 * lineAtRest) // on the fake clock
 		synctest.Wait()
 		if asked.Load() == before {
 			t.Error("not asked while the line may go on changing")

@@ -15,8 +15,9 @@ import (
 var judgeCommands = map[string]command{
 	"equal":        {"SOURCE REPLICA", equal},
 	"differ":       {"SOURCE REPLICA", differ},
-	"equal-walk":   {"SOURCE REPLICA", func(s *scene, arguments []string) error { return walk(s.MkAbs(arguments[0]), s.MkAbs(arguments[1])) }},
+	"equal-walk":   {"SOURCE REPLICA", equalWalk},
 	"await-equal":  {"SOURCE REPLICA", awaitEqual},
+	"await-walk":   {"SOURCE REPLICA", awaitWalk},
 	"await-exists": {"PATH...", func(s *scene, arguments []string) error { return awaitPaths(s, arguments, nil) }},
 	"await-gone":   {"PATH...", func(s *scene, arguments []string) error { return awaitPaths(s, arguments, os.ErrNotExist) }},
 	"tree-digest":  {"NAME FOLDER", remember},
@@ -66,6 +67,14 @@ func equal(s *scene, arguments []string) error {
 
 func awaitEqual(s *scene, arguments []string) error {
 	return awaitCompare(s.MkAbs(arguments[0]), s.MkAbs(arguments[1]))
+}
+
+func equalWalk(s *scene, arguments []string) error {
+	return walk(s.MkAbs(arguments[0]), s.MkAbs(arguments[1]))
+}
+
+func awaitWalk(s *scene, arguments []string) error {
+	return rig.Await(rig.Patience, func() error { return equalWalk(s, arguments) })
 }
 
 func differ(s *scene, arguments []string) error {

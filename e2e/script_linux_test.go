@@ -39,6 +39,7 @@ const binary = "LOCKSTEP_E2E_BINARY"
 //	differ SOURCE REPLICA          the judge finds one
 //	await-equal SOURCE REPLICA     until equal
 //	equal-walk SOURCE REPLICA      equal for trees too deep for rsync
+//	await-walk SOURCE REPLICA      until equal for trees too deep for rsync
 //	await-exists PATH...           until there
 //	await-gone PATH...             until gone
 //	tree-digest NAME FOLDER        remember what FOLDER holds

@@ -173,18 +173,20 @@ func (m *Mirror) Once(ctx context.Context) (Report, error) {
 	return report, err
 }
 
-// withWorkers runs body beside the workers, and returns when all have ended.
+// withWorkers runs body beside the workers, which have all ended when it
+// returns, even if body panics: whoever recovers may close the replica.
 func (m *Mirror) withWorkers(ctx context.Context, body func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	for range m.o.Workers {
 		workers.Go(func() { m.work(ctx) })
 	}
-	err := body(ctx)
-	cancel()
-	workers.Wait()
-	m.queue.close()
-	return err
+	defer func() {
+		cancel()
+		workers.Wait()
+		m.queue.close()
+	}()
+	return body(ctx)
 }
 
 // runPasses owns the schedule: never two passes at once, the next one an

@@ -225,6 +225,19 @@ func TestRunEndsInMidPass(t *testing.T) {
 	}) // which cancels and waits
 }
 
+func TestWorkersEndWithAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // fails if they run on
+		w := &twin{source: treetest.NewSource()}
+		m := reconcile.New(w.source, w, reconcile.Options{Interval: time.Minute, Observer: newRecorder()})
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_ = m.Serve(context.Background(), func(context.Context) error { panic("made up") })
+	})
+}
+
 // A pass that fails as a whole does not end Run, is told, and proves nothing.
 func TestPassThatFailsIsTriedAgain(t *testing.T) {
 	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"lockstep/e2e/rig"
 )
 
 // Names of the peers that work with a daemon.
@@ -15,6 +17,7 @@ const (
 	rsyncFar         = "rsync -a to a daemon"
 	rsyncFarSynced   = "rsync -a to a daemon, sync -f"
 	rsyncFarCompared = "rsync -ac to a daemon"
+	rsyncFarSSH      = "rsync -a through ssh"
 )
 
 // far is a folder that a server offers on the loopback.
@@ -22,6 +25,7 @@ type far struct {
 	*service
 	url  string
 	home string // of lockstep on both sides
+	ssh  string // the command, where it is reached through ssh
 }
 
 // serve offers a folder by lockstep.
@@ -94,6 +98,33 @@ func (l *lab) daemon(ctx context.Context, folder string) (*far, error) {
 		f.stop()
 	}
 	return f, err
+}
+
+// sshd lets a folder be reached through ssh; the URL is what rsync takes.
+func (l *lab) sshd(ctx context.Context, folder string) (*far, error) {
+	s := l.service("sshd")
+	own := strings.TrimSuffix(s.log, ".log")
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range []string{own, folder} {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	ssh, err := rig.PrepareSSH(own, port)
+	if err != nil {
+		return nil, err
+	}
+	s.log = ssh.Log
+	user, _, _ := strings.Cut(ssh.Host, "@")
+	f := &far{service: s, url: user + "@127.0.0.1:" + folder + "/", ssh: ssh.Client}
+	return f, f.start(ctx, rig.SSHListens, ssh.Server[0], ssh.Server[1:]...)
 }
 
 // freeAddress returns a port of the loopback that nobody has.
@@ -197,6 +228,9 @@ func pushes(name string, g goals) func(context.Context, *lab) ([]line, error) {
 			h.program(rsyncFarSynced, l.daemon, func(url string) []string {
 				return []string{"sh", "-c", `rsync -a "$0" "$1" && sync -f "$2"`, p.source + "/", url, r.to()}
 			}),
+			h.program(rsyncFarSSH, l.sshd, func(url string) []string {
+				return []string{"rsync", "-a", "-e", h.far.ssh, p.source + "/", url}
+			}),
 			h.lockstepUnsynced(p.source),
 		)
 		if err != nil {
@@ -206,7 +240,7 @@ func pushes(name string, g goals) func(context.Context, *lab) ([]line, error) {
 		if err != nil {
 			return nil, err
 		}
-		synced, unsynced := times[:3], times[3]
+		synced, unsynced := times[:4], times[4]
 		equal := target{limit: g[rsyncFar], part: 0.5}.against(unsynced, times[1])
 		equal.ours += ", " + unsynced.name
 		return append(append(g.lines(synced, 0.5), equal), memory...), silently(ctx, "diff", "-rq", "--no-dereference", p.source, r.to())

@@ -33,8 +33,9 @@ next to nothing: what syncs by default is measured on a disk too, and an fsync o
 times by whole seconds, and none of the peers compares all that lockstep does, but for rsync -aHAXc. rsync --inplace changes the
 replica's file in place, so that for a while it is neither the old one nor the new one; lockstep never does. Servers are on the loopback,
 started for each turn and with the defaults; the processor time of a server counts as its client's does. Pushes go to the file system
-of T1 and T2. An rsync daemon has no TLS. Stolen is what the host of a virtual machine gave to others of the processors' time while a
-program ran: such turns are repeated, up to three times, and the least disturbed one counts.
+of T1 and T2. An rsync daemon encrypts nothing; rsync through ssh does, as OpenSSH does by default. Stolen is what the host of a virtual
+machine gave to others of the processors' time while a program ran: such turns are repeated, up to three times, and the least disturbed
+one counts.
 `
 
 // machine tells what was measured, where and with what.
@@ -72,8 +73,8 @@ func processor() string {
 
 // packages names what the peers come from, and which of them are missing.
 func packages(ctx context.Context) string {
-	programs := []string{"cp", "rsync", "diff", "lsyncd", "unison", "rclone", "inotifywait"}
-	of := map[string]string{"cp": "coreutils", "diff": "diffutils", "inotifywait": "inotify-tools"}
+	programs := []string{"cp", "rsync", "diff", "lsyncd", "unison", "rclone", "inotifywait", "ssh"}
+	of := map[string]string{"cp": "coreutils", "diff": "diffutils", "inotifywait": "inotify-tools", "ssh": "openssh-client"}
 	var told []string
 	for _, p := range programs {
 		name := p

@@ -1,11 +1,12 @@
 package remote_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -16,56 +17,25 @@ import (
 // host by which a client reaches it.
 func sshd(t *testing.T) (env []string, host string) {
 	t.Helper()
-	program, err := exec.LookPath("/usr/sbin/sshd")
-	if err != nil {
-		t.Skip("there is no sshd: ", err)
-	}
 	if os.Geteuid() != 0 {
 		t.Skip("only root runs an sshd")
 	}
-	me, err := user.Current()
+	ssh, err := rig.PrepareSSH(t.TempDir(), freePort(t))
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip("there is no sshd: ", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
-	in := func(name string) string { return filepath.Join(folder, name) }
-	for _, name := range []string{"host", "user"} {
-		if output, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", in(name)).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, output)
-		}
-	}
-	port := freePort(t)
-	public, err := os.ReadFile(in("user.pub"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	hostKey, err := os.ReadFile(in("host.pub"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, in("authorized"), string(public))
-	write(t, in("known"), fmt.Sprintf("[127.0.0.1]:%s %s", port, hostKey))
-	write(t, in("sshd.conf"), fmt.Sprintf(
-		"Port %s\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\nStrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\n",
-		port, in("host"), in("authorized")))
-	write(t, in("ssh.conf"), fmt.Sprintf("Host *\nIdentityFile %s\nIdentitiesOnly yes\nUserKnownHostsFile %s\nStrictHostKeyChecking yes\n", in("user"), in("known")))
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // where sshd shuts its unprivileged half in
-		t.Fatal(err)
-	}
-	daemon, err := rig.Start(rig.Command(false, program, "-D", "-e", "-f", in("sshd.conf")), in("log"))
+	daemon, err := rig.Start(rig.Command(false, ssh.Server[0], ssh.Server[1:]...), ssh.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(daemon.Kill)
-	if err := rig.Await(rig.Patience, func() error {
-		if !strings.Contains(daemon.Output(), "Server listening") {
-			return fmt.Errorf("sshd: %s", daemon.Output())
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+	if err := daemon.AwaitLog(regexp.MustCompile(rig.SSHListens)); err != nil {
+		t.Fatalf("sshd: %v\n%s", err, daemon.Output())
 	}
-	return []string{"LOCKSTEP_SSH=ssh -F " + in("ssh.conf")}, me.Username + "@127.0.0.1:" + port
+	return []string{"LOCKSTEP_SSH=" + ssh.Client}, ssh.Host
 }
 
 // TestSSH mirrors through a real sshd, after a login that talks (X17).

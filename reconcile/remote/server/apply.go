@@ -37,10 +37,11 @@ const (
 	// maxUnnamed is the longest chunk that may come without a name.
 	maxUnnamed = 4 << 10
 	// maxSegments bounds what is kept of one content, 1 TiB of chunks of the
-	// usual size; no more than leastSegments and one for each page of it.
+	// usual size; no more than leastSegments and one for each sector of it: file
+	// systems have blocks, and so holes, as small as that.
 	maxSegments   = 16 << 20
 	leastSegments = 64
-	page          = 4096
+	sector        = 512
 	// maxHandles is how many files are held open to take chunks from.
 	maxHandles = 32
 	// stallLimit is how long a client may say nothing in the middle of a
@@ -286,7 +287,9 @@ func (b *batch) receive(stream applyStream, cancel func()) error {
 				return err
 			}
 		}
-		b.delay(r.Steps)
+		if err := b.delay(r.Steps); err != nil {
+			return err
+		}
 		if err := b.answer(stream); err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (b *batch) chunk(c *arriving, m *wire.Chunk) (named, needed bool, err error
 	switch {
 	case m.Length <= 0 || m.Length > c.entry.Size-c.known:
 		return false, false, fmt.Errorf("chunk of %d bytes", m.Length)
-	case int64(len(c.segments)) >= min(maxSegments, leastSegments+c.entry.Size/page):
+	case int64(len(c.segments)) >= min(maxSegments, leastSegments+c.entry.Size/sector):
 		return false, false, fmt.Errorf("more than %d chunks", len(c.segments))
 	case m.Hole && s.named || s.named && len(m.Digest) != len(s.name):
 		return false, false, errors.New("chunk with a wrong name")

@@ -24,27 +24,28 @@ type following struct {
 
 const digestSize = len(tree.Digest{})
 
-// delay keeps steps until they are taken.
-func (b *batch) delay(steps []*wire.Step) {
-	b.delayed = append(b.delayed, steps...)
+// delay keeps the steps of a message until they are taken.
+func (b *batch) delay(steps []*wire.Step) error {
+	offered := 0
 	for _, step := range steps {
+		if offered += len(step.Chunks); offered > wire.MaxSteps {
+			return invalid("step: more than %d chunks in one message", wire.MaxSteps)
+		}
 		b.untaken += 1 + len(step.Following)/digestSize
 	}
+	b.delayed = append(b.delayed, steps...)
+	return nil
 }
 
 // steps takes what the client tells of contents, and answers what it has to
 // send of them.
 func (b *batch) steps() (*wire.ApplyReply, error) {
 	reply := &wire.ApplyReply{}
-	offered := 0
 	for b.untaken > 0 && !b.full() {
 		b.untaken--
 		step, err := b.nextStep()
 		if err != nil {
 			return nil, err
-		}
-		if offered += len(step.Chunks); offered > wire.MaxSteps {
-			return nil, fmt.Errorf("more than %d chunks", wire.MaxSteps)
 		}
 		if err := b.step(step, reply); err != nil {
 			return nil, err

@@ -124,6 +124,7 @@ func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
 		"X4 from":                {begin(&wire.Action{Kind: uint32(tree.Rename), Path: []byte("x"), From: []byte("../y")})},
 		"X4 unknown action":      {begin(&wire.Action{Kind: 99, Path: []byte("x")})},
 		"X9 many actions":        {begin(make([]*wire.Action, wire.MaxActions+1)...)},
+		"X9 many parts":          {begin(copyAction("x", 10)), steps(make([]*wire.Step, 1<<20)...)},
 		"X9 huge message":        {{Data: make([]byte, wire.MaxMessage+1)}},
 		"X9 huge chunk":          {begin(copyAction("x", 1<<40)), steps(&wire.Step{Entry: fileOf(1 << 40), Chunks: []*wire.Chunk{{Length: 1 << 39, Digest: id}}})},
 		"X9 negative chunk":      {begin(copyAction("x", 10)), steps(&wire.Step{Entry: fileOf(10), Chunks: []*wire.Chunk{{Length: -1, Digest: id}}})},

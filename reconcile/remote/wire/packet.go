@@ -5,9 +5,10 @@ import (
 	"math"
 
 	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
+	protocodec "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 )
 
 // Packet is an [ApplyRequest] with nothing but data, which is not copied on
@@ -31,11 +32,12 @@ const (
 	fieldLength = protowire.Number(5)
 )
 
-// Codec is the codec of protobuf, with a shorter way for packets.
+// Codec is the codec of protobuf, with a shorter way for packets. It takes no
+// message apart that has more than [MaxParts].
 type Codec struct{ encoding.CodecV2 }
 
 // NewCodec returns the codec that both ends use.
-func NewCodec() Codec { return Codec{encoding.GetCodecV2(proto.Name)} }
+func NewCodec() Codec { return Codec{encoding.GetCodecV2(protocodec.Name)} }
 
 // Marshal turns a message into bytes.
 func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
@@ -55,13 +57,13 @@ func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
 func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	r, ok := v.(*Received)
 	if !ok {
-		return c.CodecV2.Unmarshal(data, v)
+		return c.unmarshal(data, v)
 	}
 	r.Reset()
 	r.Data = nil
 	head, length, ok := packetHead(data)
 	if !ok {
-		if err := c.CodecV2.Unmarshal(data, &r.ApplyRequest); err != nil {
+		if err := c.unmarshal(data, &r.ApplyRequest); err != nil {
 			return fmt.Errorf("request: %w", err)
 		}
 		if raw := r.ApplyRequest.Data; len(raw) > 0 {
@@ -78,6 +80,19 @@ func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 		head = max(head-n, 0)
 	}
 	return nil
+}
+
+// unmarshal is for what is no packet.
+func (c Codec) unmarshal(data mem.BufferSlice, v any) error {
+	if m, ok := v.(proto.Message); ok && data.Len() > leastPart*MaxParts {
+		whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
+		defer whole.Free()
+		if err := checkParts(whole.ReadOnlyData(), m.ProtoReflect().Descriptor()); err != nil {
+			return err
+		}
+		data = mem.BufferSlice{whole}
+	}
+	return c.CodecV2.Unmarshal(data, v)
 }
 
 // packetHead returns how long the head of a packet is, and what it says; false

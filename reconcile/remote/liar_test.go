@@ -137,6 +137,33 @@ func TestLyingListing(t *testing.T) {
 	}
 }
 
+// TestOneKeyForTwo: whoever may make folders in the source can find two paths of
+// which the keys are the same, in some 2^32 attempts. Both are listed, and
+// compared all the same.
+func TestOneKeyForTwo(t *testing.T) {
+	listed := 0
+	r := openLiar(t, &liar{
+		survey: func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			record := wire.FolderRecord{Key: wire.KeyOf("two")}
+			reply := &wire.SurveyReply{Survey: 1, Complete: true, Count: 3}
+			for record.Shape[0] = range 2 {
+				reply.Folders = record.Append(reply.Folders)
+			}
+			reply.Folders = wire.FolderRecord{Key: wire.KeyOf(tree.Root)}.Append(reply.Folders)
+			return s.Send(reply)
+		},
+		list: func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			listed++
+			return s.Send(&wire.ListReply{Complete: true})
+		},
+	})
+	for i, path := range []tree.Path{tree.Root, "two", "two"} { // the last one stands for the other
+		if _, err := r.Compare(t.Context(), tree.Subject{Path: path}); err != nil || listed != i+1 {
+			t.Errorf("%q: %d were listed, %v", path, listed, err)
+		}
+	}
+}
+
 // TestLyingOutcome (X7, X8): a server gets nothing that was not offered, and
 // what it says of an action counts only if it can be.
 func TestLyingOutcome(t *testing.T) {

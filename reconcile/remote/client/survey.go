@@ -148,8 +148,12 @@ func (s *survey) take(reply *wire.SurveyReply) error {
 	for i := range len(reply.Folders) / wire.FolderRecordSize {
 		record := wire.ToFolderRecord(reply.Folders[i*wire.FolderRecordSize:])
 		f := get(record.Key)
-		if f.record != (wire.FolderRecord{}) {
-			return lies("a folder is told of twice")
+		if f.record != (wire.FolderRecord{}) { // the keys of two folders are the same: both are asked for
+			if !f.used {
+				f.used, f.linked = true, nil
+				s.left--
+			}
+			continue
 		}
 		f.record = record
 		if len(reply.Read) > 0 {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"iter"
+	"math"
 
 	"go.etcd.io/bbolt"
 )
@@ -177,9 +178,10 @@ type packer struct {
 	key []byte // the last one
 }
 
-// add adds a row, unless its key is too long for a record's.
+// add adds a row, unless its key is too long for a record's or its value for a
+// row.
 func (p *packer) add(key, value []byte) {
-	if len(key) > bbolt.MaxKeySize {
+	if len(key) > bbolt.MaxKeySize || len(value) > math.MaxUint16 {
 		return
 	}
 	same := common(key, p.key)

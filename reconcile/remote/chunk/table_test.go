@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
 )
 
 // TestTable: after any edits a table has what a map has, for whoever asks for
@@ -107,4 +110,35 @@ func FuzzRows(f *testing.F) {
 			t.Errorf("%q is not %q", r.key, key)
 		}
 	})
+}
+
+// TestLongPaths: paths of up to [wire.MaxPath] bytes have others found as before,
+// whether they fit in the index themselves or not.
+func TestLongPaths(t *testing.T) {
+	x, err := OpenIndex(filepath.Join(t.TempDir(), "index"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	var noted []File
+	note := func(path string) {
+		noted = append(noted, File{
+			Path: tree.Path(path), Size: 1, Chunks: []Chunk{{Name: wire.ChunkIDOf(tree.HashContent([]byte(path)))}},
+		})
+		x.Note(noted[len(noted)-1])
+	}
+	for _, length := range []int{100, bbolt.MaxKeySize, bbolt.MaxKeySize + 1, wire.MaxPath - 1, wire.MaxPath} {
+		for _, first := range []string{"a", "b", "c"} {
+			note((first + strings.Repeat("/name", length/5+1))[:length])
+			note(first + fmt.Sprint(length))
+		}
+	}
+	if err := x.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range noted {
+		if place, ok := x.Find(f.Chunks[0].Name); ok && place.Path != f.Path || !ok && len(f.Path) <= bbolt.MaxKeySize {
+			t.Errorf("what has a path of %d bytes is at one of %d, %v", len(f.Path), len(place.Path), ok)
+		}
+	}
 }

@@ -4,8 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,9 +34,11 @@ const (
 // what is in it may go at any time. Safe for concurrent use.
 type Spool struct {
 	folder string
+	most   int64 // bytes of what nobody uses
 
 	mu     sync.Mutex
 	places map[wire.ChunkID]spot
+	kept   []*Spooled // those that nobody uses; the one left longest is the first
 }
 
 type spot struct {
@@ -62,40 +67,46 @@ func OpenSpool(folder string) (*Spool, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	s := &Spool{folder: folder, places: map[wire.ChunkID]spot{}}
-	lists, err := filepath.Glob(filepath.Join(folder, "*"+listSuffix))
+	names, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	var kept int64
-	for _, list := range lists {
-		base := strings.TrimSuffix(list, listSuffix)
-		info, err := os.Stat(base + dataSuffix)
-		if err != nil || time.Since(info.ModTime()) > maxSpoolAge || kept+info.Size() > maxSpool {
-			os.Remove(list)
-			os.Remove(base + dataSuffix)
+	s := &Spool{folder: folder, most: maxSpool, places: map[wire.ChunkID]spot{}}
+	left := map[*Spooled]time.Time{}
+	for _, name := range names {
+		base, isList := strings.CutSuffix(filepath.Join(folder, name.Name()), listSuffix)
+		if !isList {
 			continue
 		}
-		kept += info.Size()
-		s.recover(base)
+		f := &Spooled{spool: s, base: base}
+		info, err := os.Stat(base + dataSuffix)
+		if err != nil || time.Since(info.ModTime()) > maxSpoolAge {
+			_ = f.removeFiles() // what stays is tried again the next time
+			continue
+		}
+		f.end, left[f] = info.Size(), info.ModTime()
 	}
+	s.kept = slices.SortedFunc(maps.Keys(left), func(a, b *Spooled) int { return left[a].Compare(left[b]) })
+	for _, f := range s.kept {
+		f.recover()
+	}
+	_ = s.shrink() // as above
 	return s, nil
 }
 
-// recover takes up what was left of one content.
-func (s *Spool) recover(base string) {
-	records, err := os.ReadFile(base + listSuffix)
+// recover finds the chunks that were left of one content.
+func (f *Spooled) recover() {
+	records, err := os.ReadFile(f.base + listSuffix)
 	if err != nil {
 		return
 	}
-	f := &Spooled{spool: s, base: base}
-	for ; len(records) >= listRecord; records = records[listRecord:] {
+	for at := int64(0); len(records) >= listRecord; records = records[listRecord:] {
 		length := int(binary.BigEndian.Uint32(records[16:]))
 		if length <= 0 || length > wire.MaxChunk {
 			break
 		}
-		s.places[wire.ChunkID(records[:16])] = spot{f, f.end, length}
-		f.end += int64(length)
+		f.spool.places[wire.ChunkID(records[:16])] = spot{f, at, length}
+		at += int64(length)
 	}
 }
 
@@ -153,7 +164,9 @@ func (s *Spool) Find(name wire.ChunkID, length int64) (f *Spooled, offset int64,
 		}
 		f.data = data
 	}
-	f.users++
+	if f.users++; f.users == 1 {
+		s.kept = slices.DeleteFunc(s.kept, func(kept *Spooled) bool { return kept == f })
+	}
 	return f, place.offset, true
 }
 
@@ -186,14 +199,47 @@ func (f *Spooled) Release(fate Fate) error {
 		err = errors.Join(err, f.list.Close())
 		f.list = nil
 	}
-	if !f.doomed && f.end > 0 {
-		return err
+	if f.doomed || f.end == 0 {
+		return errors.Join(err, s.remove(f))
 	}
+	s.kept = append(s.kept, f)
+	return errors.Join(err, s.shrink())
+}
+
+// shrink removes what was kept longest until there is not too much of it: a
+// large content that changes before it has arrived leaves something at every
+// attempt. The caller holds mu, or nobody else knows of s.
+func (s *Spool) shrink() (err error) {
+	room := int64(0)
+	for _, f := range s.kept {
+		room += f.end
+	}
+	for room > s.most {
+		f := s.kept[0]
+		s.kept = s.kept[1:]
+		room -= f.end
+		err = errors.Join(err, s.remove(f))
+	}
+	return err
+}
+
+// remove removes f, which nobody uses. The caller holds mu, or nobody else knows
+// of s.
+func (s *Spool) remove(f *Spooled) error {
 	f.doomed = true
 	for name, place := range s.places {
 		if place.in == f {
 			delete(s.places, name)
 		}
 	}
-	return errors.Join(err, os.Remove(f.base+dataSuffix), os.Remove(f.base+listSuffix))
+	return f.removeFiles()
+}
+
+// removeFiles removes the list last, by which both are found.
+func (f *Spooled) removeFiles() error {
+	err := os.Remove(f.base + dataSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, os.Remove(f.base+listSuffix))
 }

@@ -45,7 +45,7 @@ const (
 	// maxHandles is how many files are held open to take chunks from.
 	maxHandles = 32
 	// stallLimit is how long a client may say nothing in the middle of a
-	// batch: its source may hang, but not for ever.
+	// batch, or hear nothing: its source may hang, but not for ever.
 	stallLimit = 5 * time.Minute
 )
 
@@ -58,6 +58,7 @@ type batch struct {
 	handles  *handles
 
 	// Used by the goroutine that receives.
+	stalled  *time.Timer  // ends the session when it has waited too long for the client
 	current  int          // the content that the client tells of; -1 for none
 	delayed  []*wire.Step // what came and is not taken yet
 	untaken  int          // contents and parts of contents that delayed tells of
@@ -264,18 +265,17 @@ func (b *batch) fail(err error) {
 
 // receive takes what the client sends until it has no more.
 func (b *batch) receive(stream applyStream, cancel func()) error {
-	stalled := time.AfterFunc(stallLimit, func() { b.x.conn.Close() })
-	defer stalled.Stop()
+	b.stalled = time.AfterFunc(stallLimit, func() { b.x.conn.Close() })
+	defer b.stalled.Stop()
 	r := &wire.Received{}
 	for {
-		err := stream.RecvMsg(r)
+		err := b.withClient(func() error { return stream.RecvMsg(r) })
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		stalled.Reset(stallLimit)
 		if r.Cancel {
 			cancel()
 		}
@@ -311,7 +311,15 @@ func (b *batch) answer(stream applyStream) error {
 	if reply == nil {
 		return nil
 	}
-	return stream.Send(reply)
+	return b.withClient(func() error { return stream.Send(reply) })
+}
+
+// withClient does what the client may be waited for with. How long the server
+// takes for all else is not the client's fault.
+func (b *batch) withClient(do func() error) error {
+	b.stalled.Reset(stallLimit)
+	defer b.stalled.Stop()
+	return do()
 }
 
 // full reports whether steps have to wait: too much waits to be read, and some

@@ -1,0 +1,82 @@
+package remote_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lockstep/reconcile/local"
+	"lockstep/reconcile/remote/server"
+	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
+)
+
+// slow is a replica on a disk that takes its time before anything is done.
+type slow struct {
+	*local.Replica
+	takes time.Duration
+}
+
+func (s slow) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	time.Sleep(s.takes) // on the fake clock
+	return s.Replica.Apply(ctx, actions)
+}
+
+// TestStalled: a client that says nothing in the middle of a batch is not waited
+// for without end; one that the server does not listen to, because its disk is
+// slow, is not to blame.
+func TestStalled(t *testing.T) {
+	const files, size = 8, 1 << 20 // more than waits in memory
+	for _, silent := range []bool{true, false} {
+		root := filepath.Join(t.TempDir(), "replica")
+		synctest.Test(t, func(t *testing.T) {
+			replica, err := local.OpenReplica(root, local.ReplicaOptions{Durability: local.NeverSync})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer replica.Close()
+			s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
+				return &server.Folder{Replica: slow{replica, time.Hour}, Reader: replica}, func() {}, nil
+			}})
+			here, there := net.Pipe()
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				hello, err := server.Greet(there)
+				s.Serve(t.Context(), there, "x", hello, err)
+			}()
+			defer func() {
+				here.Close()
+				<-served
+			}()
+			if err := wire.SendHello(here, &wire.Hello{Instance: []byte("raw")}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := wire.ReadWelcome(here); err != nil {
+				t.Fatal(err)
+			}
+			var actions []*wire.Action
+			for i := range files {
+				actions = append(actions, copyAction(fmt.Sprint(i), size))
+			}
+			began := time.Now()
+			u := upload(t, calls(t, here), actions...)
+			if silent {
+				if _, err := u.Recv(); err == nil || time.Since(began) > 10*time.Minute {
+					t.Errorf("a silent client: %v after %v", err, time.Since(began))
+				}
+			} else {
+				for i := range files {
+					content := bytesOf(uint64(i), size)
+					u.offers(i, content)
+					u.sends(content)
+				}
+				succeeds(t, u)
+			}
+		})
+	}
+}

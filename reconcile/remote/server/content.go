@@ -212,12 +212,24 @@ func (c *arriving) account(part []byte, at int64) {
 		}
 	}
 	if at > c.hashed && c.allHoles(c.hashed, at) {
-		c.hash.Zeros(at - c.hashed)
-		c.hashed = at
+		c.zeros(at)
 	}
 	if at == c.hashed {
 		c.hash.Write(part)
 		c.hashed += int64(len(part))
+	}
+}
+
+// zerosAtOnce is how much of a hole is hashed before somebody may end that: a
+// few milliseconds of what takes days for the largest hole there can be.
+const zerosAtOnce = 64 << 30
+
+// zeros hashes a hole up to end, if the batch goes on for as long.
+func (c *arriving) zeros(end int64) {
+	for c.hashed < end && c.b.ctx.Err() == nil {
+		n := min(end-c.hashed, zerosAtOnce)
+		c.hash.Zeros(n)
+		c.hashed += n
 	}
 }
 
@@ -293,8 +305,10 @@ func (c *arriving) Changed() error {
 		return err
 	}
 	if c.hashed < c.entry.Size && c.allHoles(c.hashed, c.entry.Size) {
-		c.hash.Zeros(c.entry.Size - c.hashed)
-		c.hashed = c.entry.Size
+		c.zeros(c.entry.Size)
+		if err := c.b.ctx.Err(); err != nil {
+			return err
+		}
 	}
 	if c.hashed != c.entry.Size { // not read from the beginning to the end
 		if c.streamed {

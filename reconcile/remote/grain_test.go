@@ -39,12 +39,12 @@ func (grained) Close() error   { return nil }
 // TestFineHoles: holes are as small as a block of the source's file system may
 // be, which is 512 bytes.
 func TestFineHoles(t *testing.T) {
-	const size = 8 << 20
+	const size = 2 << 20
 	for _, grain := range []int64{512, 1024, 4096} {
 		p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
-		content := make([]byte, size)
-		for at := int64(0); at < size; at += 2 * grain {
-			copy(content[at:at+grain], bytesOf(uint64(at), int(grain)))
+		content := bytesOf(1, size)
+		for at := grain; at < size; at += 2 * grain {
+			clear(content[at : at+grain])
 		}
 		g := grained{bytes.NewReader(content), grain}
 		action := tree.Action{Kind: tree.Copy, Path: "grained", Want: g.Entry(), Open: func() (tree.Content, error) { return g, nil }}

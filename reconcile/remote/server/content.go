@@ -244,12 +244,15 @@ func (c *arriving) restart() {
 func (c *arriving) allHoles(start, end int64) bool {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
-	for _, s := range c.segments {
-		if s.start < end && s.start+s.length > start && !s.hole {
+	if end > c.known {
+		return false
+	}
+	for i := c.at(start); i < len(c.segments) && c.segments[i].start < end; i++ {
+		if !c.segments[i].hole {
 			return false
 		}
 	}
-	return end <= c.known
+	return true
 }
 
 // Data tells the ranges that the client sent as such, block by block: a whole

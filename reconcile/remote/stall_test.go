@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"lockstep/reconcile/local"
+	"lockstep/reconcile/remote/client"
 	"lockstep/reconcile/remote/server"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -79,4 +81,52 @@ func TestStalled(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestManyCalls: however many calls take their time, the server is still asked
+// how it is, and its link stays.
+func TestManyCalls(t *testing.T) {
+	const calls, takes = 100, time.Minute
+	root := filepath.Join(t.TempDir(), "replica")
+	synctest.Test(t, func(t *testing.T) {
+		replica, err := local.OpenReplica(root, local.ReplicaOptions{Durability: local.NeverSync})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer replica.Close()
+		s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
+			return &server.Folder{Replica: slow{replica, takes}, Reader: replica}, func() {}, nil
+		}})
+		here, there := net.Pipe()
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			hello, err := server.Greet(there)
+			s.Serve(t.Context(), there, "x", hello, err)
+		}()
+		h := &heard{}
+		r, err := client.Open(t.Context(), client.Options{Observer: h, Dial: func(context.Context) (net.Conn, error) { return here, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running, calling sync.WaitGroup
+		running.Go(func() { r.Run(ctx) })
+		for i := range calls {
+			calling.Go(func() {
+				a := tree.Action{Kind: tree.Create, Path: tree.Path(fmt.Sprint(i)), Want: tree.Entry{Kind: tree.Folder, Mode: 0o755}}
+				if out := r.Apply(t.Context(), []tree.Action{a}); out[0].Err != nil {
+					t.Error(out[0].Err)
+				}
+			})
+		}
+		calling.Wait()
+		if h.lost > 0 {
+			t.Error("the link was given up")
+		}
+		stop()
+		r.Close()
+		running.Wait()
+		<-served
+	})
 }

@@ -108,6 +108,10 @@ func (s *sending) giveBack() {
 // run makes the call. The stream outlives ctx for as long as the server needs
 // to clear up.
 func (s *sending) run(l *link) error {
+	if err := l.enter(s.ctx); err != nil {
+		return err
+	}
+	defer l.leave()
 	s.l = l
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.ctx))
 	defer cancel()

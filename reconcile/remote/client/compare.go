@@ -269,6 +269,10 @@ func (c *comparison) list(survey uint64) ([]theirs, error) {
 	request := &wire.ListRequest{
 		Path: []byte(c.s.Path), Survey: survey, Contents: c.s.Method != tree.ByMetadata, Cached: c.s.Method == tree.ByCache,
 	}
+	if err := c.l.enter(c.ctx); err != nil {
+		return nil, c.l.failed(c.ctx, err)
+	}
+	defer c.l.leave()
 	stream, err := c.l.tree.List(c.ctx, request)
 	if err != nil {
 		return nil, c.l.failed(c.ctx, err)

@@ -34,6 +34,10 @@ const (
 	ioSize = 256 << 10
 )
 
+// callsAtOnce is how many calls that may take their time are under way: of all
+// that there may be, some are left for surveys, and to ask how the server is.
+const callsAtOnce = wire.MaxCalls - 8
+
 // link is one connection to a server that has greeted.
 type link struct {
 	net.Conn
@@ -44,6 +48,8 @@ type link struct {
 	alien bool
 	// near: bytes cost less than packing them.
 	near atomic.Bool
+	// calling has an element for each call that may take its time.
+	calling chan struct{}
 
 	given chan struct{}
 	once  sync.Once
@@ -54,7 +60,7 @@ type link struct {
 }
 
 func newLink(conn net.Conn) (*link, error) {
-	l := &link{Conn: conn, conn: conn, given: make(chan struct{}, 1), gone: make(chan struct{})}
+	l := &link{Conn: conn, conn: conn, given: make(chan struct{}, 1), gone: make(chan struct{}), calling: make(chan struct{}, callsAtOnce)}
 	l.given <- struct{}{}
 	calls, err := grpc.NewClient("passthrough:///server",
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.give() }),
@@ -121,6 +127,21 @@ func (l *link) close(cause error) {
 	l.once.Do(func() { close(l.gone) })
 	l.calls.Close()
 }
+
+// enter waits until a call may begin that may take its time. After it, the caller
+// calls leave when the call has ended.
+func (l *link) enter(ctx context.Context) error {
+	select {
+	case l.calling <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.gone:
+		return l.cause()
+	}
+}
+
+func (l *link) leave() { <-l.calling }
 
 // nearRoundTrip is the longest round trip to a server on the same machine; a
 // tunnel that only begins there takes longer.

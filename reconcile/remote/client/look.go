@@ -51,6 +51,10 @@ func (r *Replica) look(ctx context.Context, request *wire.LookRequest, places []
 	if err != nil {
 		return err
 	}
+	if err := l.enter(ctx); err != nil {
+		return l.failed(ctx, err)
+	}
+	defer l.leave()
 	stream, err := l.tree.Look(ctx, request)
 	if err != nil {
 		return l.failed(ctx, err)
@@ -102,6 +106,10 @@ func (r *Replica) Count(ctx context.Context, path tree.Path, limit int) (int, er
 	if err != nil {
 		return 0, fmt.Errorf("count: %w", err)
 	}
+	if err := l.enter(ctx); err != nil {
+		return 0, fmt.Errorf("count: %w", l.failed(ctx, err))
+	}
+	defer l.leave()
 	reply, err := l.tree.Count(ctx, &wire.CountRequest{Path: []byte(path), Limit: int64(limit)})
 	if err != nil {
 		return 0, fmt.Errorf("count: %w", l.failed(ctx, err))
@@ -121,6 +129,10 @@ func (r *Replica) Flush(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("flush: %w", err)
 	}
+	if err := l.enter(ctx); err != nil {
+		return fmt.Errorf("flush: %w", l.failed(ctx, err))
+	}
+	defer l.leave()
 	reply, err := l.tree.Flush(ctx, &wire.FlushRequest{})
 	if err != nil {
 		return fmt.Errorf("flush: %w", l.failed(ctx, err))

@@ -27,7 +27,6 @@ const (
 
 // Bounds of what a client may have under way.
 const (
-	maxCalls      = 64
 	streamWindow  = 4 << 20
 	sessionWindow = 8 << 20
 	maxHeaders    = 16 << 10
@@ -77,7 +76,7 @@ func (x *session) run(ctx context.Context) error {
 	g := grpc.NewServer(
 		grpc.MaxRecvMsgSize(wire.MaxMessage), grpc.MaxSendMsgSize(wire.MaxMessage),
 		grpc.ForceServerCodecV2(wire.NewCodec()),
-		grpc.MaxConcurrentStreams(maxCalls), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.MaxConcurrentStreams(wire.MaxCalls), grpc.MaxHeaderListSize(maxHeaders),
 		grpc.WriteBufferSize(ioSize), grpc.ReadBufferSize(headSize), experimental.BufferPool(newFrames()),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),
 		grpc.ConnectionTimeout(GreetWithin), grpc.WaitForHandlers(true),

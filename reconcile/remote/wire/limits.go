@@ -30,6 +30,8 @@ const (
 	// values together: more than XATTR_LIST_MAX and several values of
 	// XATTR_SIZE_MAX (xattr(7)).
 	MaxXattrs = 1 << 20
+	// MaxCalls is how many calls a client may have under way.
+	MaxCalls = 64
 	// MaxActions is how many actions a batch may have, and MaxLook how many
 	// paths a look.
 	MaxActions = 4096

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"runtime"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -135,6 +138,37 @@ func TestLyingListing(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
 	}
+}
+
+// TestListingsEnd: nothing is left of a listing once it was read, nor of one that
+// was not read to its end.
+func TestListingsEnd(t *testing.T) {
+	const listings = 50
+	good := true
+	r := openLiar(t, &liar{
+		survey: func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			flawed := wire.FolderRecord{Key: wire.KeyOf(tree.Root)}
+			return s.Send(&wire.SurveyReply{Survey: 1, Folders: flawed.Append(nil), Complete: true, Count: 1})
+		},
+		list: func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			if good = !good; good {
+				return s.Send(&wire.ListReply{Complete: true})
+			}
+			return s.Send(&wire.ListReply{Entries: []*wire.Listed{{Error: wire.FromError(fs.ErrPermission)}}})
+		},
+	})
+	before := runtime.NumGoroutine()
+	for range listings {
+		if _, err := r.Compare(t.Context(), tree.Subject{Path: tree.Root}); err != nil && !errors.Is(err, fs.ErrPermission) {
+			t.Fatal(err)
+		}
+	}
+	await(t, func() error {
+		if n := runtime.NumGoroutine() - before; n > listings/2 {
+			return fmt.Errorf("%d goroutines are left", n)
+		}
+		return nil
+	})
 }
 
 // TestOneKeyForTwo: whoever may make folders in the source can find two paths of

@@ -273,7 +273,9 @@ func (c *comparison) list(survey uint64) ([]theirs, error) {
 		return nil, c.l.failed(c.ctx, err)
 	}
 	defer c.l.leave()
-	stream, err := c.l.tree.List(c.ctx, request)
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel() // of what follows, nothing is read
+	stream, err := c.l.tree.List(ctx, request)
 	if err != nil {
 		return nil, c.l.failed(c.ctx, err)
 	}

@@ -13,15 +13,21 @@ type listing struct{ names []at.Name }
 
 var listings = sync.Pool{New: func() any { return new(listing) }}
 
-// read reads all names of d, sorted. They are there until giveBack.
+// read reads all names of d in order. They are there until giveBack.
 func (l *listing) read(d *at.Dir) error {
 	names, err := d.Names(l.names)
 	if err != nil {
 		return err
 	}
-	l.names = names
-	slices.SortFunc(names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
+	l.names = inOrder(names)
 	return nil
+}
+
+// inOrder sorts names, each of which comes once: of one that was removed and
+// made again while they were read, xfs tells twice.
+func inOrder(names []at.Name) []at.Name {
+	slices.SortFunc(names, func(a, b at.Name) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(names, func(a, b at.Name) bool { return a.Name == b.Name })
 }
 
 func (l *listing) giveBack() {

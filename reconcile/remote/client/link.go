@@ -157,6 +157,8 @@ func (l *link) measure(ctx context.Context) {
 	if !ok || !alsoOK || !here.IP.Equal(there.IP) {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	for range nearTries { // the first one waits for the connection to be set up
 		began := time.Now()
 		if _, err := l.tree.Check(ctx, &wire.CheckRequest{}); err != nil {

@@ -291,7 +291,7 @@ func (s *sending) sendActions() error {
 			s.outcomes[i].Err = err
 			a = tree.Action{Kind: tree.None}
 		}
-		length := 64 + len(a.Path) + len(a.From) + roughSize(a.Want)
+		length := 64 + len(a.Path) + len(a.From) + wire.RoughSize(a.Want)
 		if size+length > wire.MaxPiece && len(request.Actions) > 0 {
 			if err := s.stream.Send(request); err != nil {
 				return err
@@ -305,13 +305,4 @@ func (s *sending) sendActions() error {
 	}
 	request.Begin = true
 	return s.stream.Send(request)
-}
-
-// roughSize is about how long an entry is on the wire.
-func roughSize(e tree.Entry) int {
-	size := 64 + len(e.Name) + len(e.Link)
-	for _, x := range e.Xattrs {
-		size += 8 + len(x.Name) + len(x.Value)
-	}
-	return size
 }

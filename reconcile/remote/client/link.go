@@ -20,12 +20,6 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// A dead link is noticed after pingAfter and pingWait together; both ends ask.
-const (
-	pingAfter = 15 * time.Second
-	pingWait  = 20 * time.Second
-)
-
 // How much may be under way towards the client.
 const (
 	streamWindow = 4 << 20
@@ -66,7 +60,7 @@ func newLink(conn net.Conn) (*link, error) {
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.give() }),
 		// The connection is what it is: TLS, ssh or a pipe.
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingWait, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: wire.PingAfter, Timeout: wire.PingWait, PermitWithoutStream: true}),
 		grpc.WithWriteBufferSize(ioSize), grpc.WithReadBufferSize(ioSize),
 		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(linkWindow),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage), grpc.MaxCallSendMsgSize(wire.MaxMessage),

@@ -232,11 +232,11 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 		if !e.digest.IsZero() {
 			m.Digest = bytes.Clone(e.digest[:])
 		}
-		if size += roughSize(e.entry) + 32; size > wire.MaxPiece && len(reply.Entries) > 0 {
+		if size += wire.RoughSize(e.entry) + 32; size > wire.MaxPiece && len(reply.Entries) > 0 {
 			if err := stream.Send(reply); err != nil {
 				return err
 			}
-			reply, size = &wire.ListReply{}, roughSize(e.entry)
+			reply, size = &wire.ListReply{}, wire.RoughSize(e.entry)
 		}
 		reply.Entries = append(reply.Entries, m)
 	}

@@ -19,12 +19,6 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// A dead link is noticed after pingAfter and pingWait together; both ends ask.
-const (
-	pingAfter = 15 * time.Second
-	pingWait  = 20 * time.Second
-)
-
 // Bounds of what a client may have under way.
 const (
 	streamWindow  = 4 << 20
@@ -80,8 +74,8 @@ func (x *session) run(ctx context.Context) error {
 		grpc.WriteBufferSize(ioSize), grpc.ReadBufferSize(headSize), experimental.BufferPool(newFrames()),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(sessionWindow),
 		grpc.ConnectionTimeout(GreetWithin), grpc.WaitForHandlers(true),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingWait}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingAfter / 3, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: wire.PingAfter, Timeout: wire.PingWait}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: wire.PingAfter / 3, PermitWithoutStream: true}),
 	)
 	wire.RegisterTreeServer(g, x)
 	only := newOnlyConn(x.conn)
@@ -181,24 +175,15 @@ func (x *session) Look(r *wire.LookRequest, stream grpc.ServerStreamingServer[wi
 		if found.Err == nil {
 			m.Entry = wire.FromEntry(found.Entry)
 		}
-		if size += roughSize(found.Entry); size > wire.MaxPiece && len(reply.Found) > 0 {
+		if size += wire.RoughSize(found.Entry); size > wire.MaxPiece && len(reply.Found) > 0 {
 			if err := stream.Send(reply); err != nil {
 				return err
 			}
-			reply, size = &wire.LookReply{}, roughSize(found.Entry)
+			reply, size = &wire.LookReply{}, wire.RoughSize(found.Entry)
 		}
 		reply.Found = append(reply.Found, m)
 	}
 	return stream.Send(reply)
-}
-
-// roughSize is about how long an entry is on the wire.
-func roughSize(e tree.Entry) int {
-	size := 64 + len(e.Name) + len(e.Link)
-	for _, a := range e.Xattrs {
-		size += 8 + len(a.Name) + len(a.Value)
-	}
-	return size
 }
 
 // Count counts what stands at and below a path.

@@ -91,6 +91,15 @@ func checkXattrs(list []tree.Xattr) error {
 	return nil
 }
 
+// RoughSize is about how long an entry is on the wire.
+func RoughSize(e tree.Entry) int {
+	size := 64 + len(e.Name) + len(e.Link)
+	for _, x := range e.Xattrs {
+		size += 8 + len(x.Name) + len(x.Value)
+	}
+	return size
+}
+
 // ToPath reads a path that has to be one.
 func ToPath(raw []byte) (tree.Path, error) {
 	if len(raw) > MaxPath { // before it is copied

@@ -7,7 +7,11 @@ package wire
 
 //go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative wire.proto
 
-import "lockstep/reconcile/tree"
+import (
+	"time"
+
+	"lockstep/reconcile/tree"
+)
 
 // Limits that every reader holds.
 const (
@@ -44,6 +48,12 @@ const (
 	maxGreeting = MaxPath + 4096
 	// maxText is how much of a text from the other side is shown.
 	maxText = 600
+)
+
+// A dead link is noticed after PingAfter and PingWait together; both ends ask.
+const (
+	PingAfter = 15 * time.Second
+	PingWait  = 20 * time.Second
 )
 
 // ChunkID is the part of a chunk's BLAKE3 hash that names it. Whatever is

@@ -17,11 +17,6 @@ import (
 const (
 	// MaxMessage is the longest message in bytes that either side takes.
 	MaxMessage = 2 << 20
-	// MaxParts is how many parts a message may have: messages in it, and
-	// elements of its lists of bytes. Two bytes say that there is one, and what
-	// is made of these takes a hundred times as much. What a sender gathers has
-	// fewer, however short the attributes of its entries are.
-	MaxParts = 1 << 15
 	// MaxPiece is how much a sender gathers in one message; an entry with
 	// large attributes may go beyond it.
 	MaxPiece = 256 << 10
@@ -44,6 +39,11 @@ const (
 	MaxSteps = 16384
 	// MaxChunk is the longest chunk that is sent; a hole may be longer.
 	MaxChunk = 1 << 20
+	// maxParts is how many parts a message may have: messages in it, and
+	// elements of its lists of bytes. Two bytes say that there is one, and what
+	// is made of these takes a hundred times as much. What a sender gathers has
+	// fewer, however short the attributes of its entries are.
+	maxParts = 1 << 15
 	// maxGreeting is the longest body of a greeting.
 	maxGreeting = MaxPath + 4096
 	// maxText is how much of a text from the other side is shown.

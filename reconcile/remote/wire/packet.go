@@ -33,7 +33,7 @@ const (
 )
 
 // Codec is the codec of protobuf, with a shorter way for packets. It takes no
-// message apart that has more than [MaxParts].
+// message apart that has more than maxParts.
 type Codec struct{ encoding.CodecV2 }
 
 // NewCodec returns the codec that both ends use.
@@ -84,7 +84,7 @@ func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 
 // unmarshal is for what is no packet.
 func (c Codec) unmarshal(data mem.BufferSlice, v any) error {
-	if m, ok := v.(proto.Message); ok && data.Len() > leastPart*MaxParts {
+	if m, ok := v.(proto.Message); ok && data.Len() > leastPart*maxParts {
 		whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
 		defer whole.Free()
 		if err := checkParts(whole.ReadOnlyData(), m.ProtoReflect().Descriptor()); err != nil {

@@ -12,8 +12,8 @@ const leastPart = 2
 
 // checkParts returns an error if a message has more parts than it may.
 func checkParts(raw []byte, of protoreflect.MessageDescriptor) error {
-	if left := countParts(raw, of, MaxParts); left < 0 {
-		return fmt.Errorf("a message of more than %d parts", MaxParts)
+	if left := countParts(raw, of, maxParts); left < 0 {
+		return fmt.Errorf("a message of more than %d parts", maxParts)
 	}
 	return nil
 }

@@ -41,3 +41,54 @@ func TestEndlessHole(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+// fickle is a replica that begins to read a content behind its first hole, and
+// then reads it once more, as one does that compares it before it writes it.
+type fickle struct{ tree.Replica }
+
+func (fickle) Apply(_ context.Context, actions []tree.Action) []tree.Outcome {
+	outcomes := make([]tree.Outcome, len(actions))
+	for i := range actions {
+		c, err := actions[i].Open()
+		if err != nil {
+			outcomes[i].Err = err
+			continue
+		}
+		start, end, err := c.Data(0)
+		buf := make([]byte, end-start)
+		for _, part := range [][]byte{buf[:len(buf)/2], buf} {
+			if err == nil {
+				_, err = c.ReadAt(part, start)
+			}
+		}
+		if err == nil {
+			err = c.Changed()
+		}
+		c.Close()
+		outcomes[i].Err = err
+	}
+	return outcomes
+}
+
+// TestHashedAgain: what was not read in one go is read once more for its digest,
+// and of that no holes.
+func TestHashedAgain(t *testing.T) {
+	const hole, megabyte = 1 << 40, 1 << 20
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	p.folder.Replica = fickle{p.folder.Replica}
+	data := bytesOf(1, megabyte)
+	var h tree.ContentHash
+	h.Zeros(hole)
+	h.Write(data)
+	digest, name := h.Sum(), wire.ChunkIDOf(tree.HashContent(data))
+
+	update := copyAction("hole", hole+megabyte)
+	update.Kind, update.Over = uint32(tree.Update), uint32(tree.File)
+	u := upload(t, raw(t, p), update)
+	u.say(steps(&wire.Step{
+		Planned: true, Last: true, Digest: digest[:],
+		Chunks: []*wire.Chunk{{Length: hole, Hole: true}, {Length: megabyte, Digest: name[:]}},
+	}))
+	u.sends(data)
+	succeeds(t, u)
+}

@@ -199,62 +199,6 @@ func (c *arriving) drop(s *segment) {
 	c.b.buffered -= s.length
 }
 
-// account hashes what is read from the beginning on. Reading may begin once
-// more, and may leave out holes.
-func (c *arriving) account(part []byte, at int64) {
-	if at == 0 {
-		c.restart()
-		if n := int64(len(part)); n == c.entry.Size && n <= tree.ContentBlock {
-			if c.hashed = n; !c.early {
-				c.whole = tree.HashContent(part)
-			}
-			return
-		}
-	}
-	if at > c.hashed && c.allHoles(c.hashed, at) {
-		c.zeros(at)
-	}
-	if at == c.hashed {
-		c.hash.Write(part)
-		c.hashed += int64(len(part))
-	}
-}
-
-// zerosAtOnce is how much of a hole is hashed before somebody may end that: a
-// few milliseconds of what takes days for the largest hole there can be.
-const zerosAtOnce = 64 << 30
-
-// zeros hashes a hole up to end, if the batch goes on for as long.
-func (c *arriving) zeros(end int64) {
-	for c.hashed < end && c.b.ctx.Err() == nil {
-		n := min(end-c.hashed, zerosAtOnce)
-		c.hash.Zeros(n)
-		c.hashed += n
-	}
-}
-
-// restart makes ready to read from the beginning on.
-func (c *arriving) restart() {
-	c.hash.Reset()
-	if c.hashed = 0; !c.early {
-		c.whole = tree.Digest{}
-	}
-}
-
-func (c *arriving) allHoles(start, end int64) bool {
-	c.b.mu.Lock()
-	defer c.b.mu.Unlock()
-	if end > c.known {
-		return false
-	}
-	for i := c.at(start); i < len(c.segments) && c.segments[i].start < end; i++ {
-		if !c.segments[i].hole {
-			return false
-		}
-	}
-	return true
-}
-
 // Data tells the ranges that the client sent as such, block by block: a whole
 // block is written and hashed at once.
 func (c *arriving) Data(offset int64) (start, end int64, err error) {
@@ -323,30 +267,6 @@ func (c *arriving) Changed() error {
 	}
 	if c.sum() != digest {
 		return errDamaged
-	}
-	return nil
-}
-
-// sum may be asked for more than once, and reading may go on after it.
-func (c *arriving) sum() tree.Digest {
-	if !c.whole.IsZero() {
-		return c.whole
-	}
-	d := c.hash.Sum()
-	c.hash.Reset()
-	c.hashed = 0
-	return d
-}
-
-func (c *arriving) rehash() error {
-	c.restart()
-	buf := make([]byte, min(c.entry.Size, tree.ContentBlock))
-	for at := int64(0); at < c.entry.Size; {
-		n := min(int64(len(buf)), c.entry.Size-at)
-		if _, err := c.ReadAt(buf[:n], at); err != nil {
-			return err
-		}
-		at += n
 	}
 	return nil
 }

@@ -7,16 +7,16 @@ import (
 )
 
 // account hashes what is read from the beginning on. Reading may begin once
-// more, and may leave out holes.
+// more, which goes back, and may leave out holes, the first one too.
 func (c *arriving) account(part []byte, at int64) {
-	if at == 0 {
+	if at == 0 || at < c.hashed {
 		c.restart()
-		if n := int64(len(part)); n == c.entry.Size && n <= tree.ContentBlock {
-			if c.hashed = n; !c.early {
-				c.whole = tree.HashContent(part)
-			}
-			return
+	}
+	if n := int64(len(part)); n == c.entry.Size && n <= tree.ContentBlock {
+		if c.hashed = n; !c.early {
+			c.whole = tree.HashContent(part)
 		}
+		return
 	}
 	if at > c.hashed && c.allHoles(c.hashed, at) {
 		c.zeros(at)

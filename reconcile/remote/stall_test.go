@@ -28,6 +28,30 @@ func (s slow) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
 	return s.Replica.Apply(ctx, actions)
 }
 
+// serveSlow serves the folder at root on such a disk, and returns the client's
+// end of the connection. The session has ended when ended returns.
+func serveSlow(t *testing.T, root string, takes time.Duration) (here net.Conn, ended func()) {
+	t.Helper()
+	replica, err := local.OpenReplica(root, local.ReplicaOptions{Durability: local.NeverSync})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
+		return &server.Folder{Replica: slow{replica, takes}, Reader: replica}, func() {}, nil
+	}})
+	here, there := net.Pipe()
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		hello, err := server.Greet(there)
+		s.Serve(t.Context(), there, "x", hello, err)
+	})
+	return here, func() {
+		here.Close()
+		serving.Wait()
+		replica.Close()
+	}
+}
+
 // TestStalled: a client that says nothing in the middle of a batch is not waited
 // for without end; one that the server does not listen to, because its disk is
 // slow, is not to blame.
@@ -36,25 +60,8 @@ func TestStalled(t *testing.T) {
 	for _, silent := range []bool{true, false} {
 		root := filepath.Join(t.TempDir(), "replica")
 		synctest.Test(t, func(t *testing.T) {
-			replica, err := local.OpenReplica(root, local.ReplicaOptions{Durability: local.NeverSync})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer replica.Close()
-			s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
-				return &server.Folder{Replica: slow{replica, time.Hour}, Reader: replica}, func() {}, nil
-			}})
-			here, there := net.Pipe()
-			served := make(chan struct{})
-			go func() {
-				defer close(served)
-				hello, err := server.Greet(there)
-				s.Serve(t.Context(), there, "x", hello, err)
-			}()
-			defer func() {
-				here.Close()
-				<-served
-			}()
+			here, ended := serveSlow(t, root, time.Hour)
+			defer ended()
 			if err := wire.SendHello(here, &wire.Hello{Instance: []byte("raw")}); err != nil {
 				t.Fatal(err)
 			}
@@ -71,14 +78,14 @@ func TestStalled(t *testing.T) {
 				if _, err := u.Recv(); err == nil || time.Since(began) > 10*time.Minute {
 					t.Errorf("a silent client: %v after %v", err, time.Since(began))
 				}
-			} else {
-				for i := range files {
-					content := bytesOf(uint64(i), size)
-					u.offers(i, content)
-					u.sends(content)
-				}
-				succeeds(t, u)
+				return
 			}
+			for i := range files {
+				content := bytesOf(uint64(i), size)
+				u.offers(i, content)
+				u.sends(content)
+			}
+			succeeds(t, u)
 		})
 	}
 }
@@ -86,24 +93,11 @@ func TestStalled(t *testing.T) {
 // TestManyCalls: however many calls take their time, the server is still asked
 // how it is, and its link stays.
 func TestManyCalls(t *testing.T) {
-	const calls, takes = 100, time.Minute
+	const calls = 100
 	root := filepath.Join(t.TempDir(), "replica")
 	synctest.Test(t, func(t *testing.T) {
-		replica, err := local.OpenReplica(root, local.ReplicaOptions{Durability: local.NeverSync})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer replica.Close()
-		s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
-			return &server.Folder{Replica: slow{replica, takes}, Reader: replica}, func() {}, nil
-		}})
-		here, there := net.Pipe()
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			hello, err := server.Greet(there)
-			s.Serve(t.Context(), there, "x", hello, err)
-		}()
+		here, ended := serveSlow(t, root, time.Minute)
+		defer ended()
 		h := &heard{}
 		r, err := client.Open(t.Context(), client.Options{Observer: h, Dial: func(context.Context) (net.Conn, error) { return here, nil }})
 		if err != nil {
@@ -127,6 +121,5 @@ func TestManyCalls(t *testing.T) {
 		stop()
 		r.Close()
 		running.Wait()
-		<-served
 	})
 }

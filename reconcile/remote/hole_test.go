@@ -2,9 +2,12 @@ package remote_test
 
 import (
 	"context"
+	"io"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"lockstep/reconcile/remote/client"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
@@ -91,4 +94,25 @@ func TestHashedAgain(t *testing.T) {
 	}))
 	u.sends(data)
 	succeeds(t, u)
+}
+
+// endless is a content that is one hole.
+type endless struct{ grained }
+
+func (endless) Entry() tree.Entry { return tree.Entry{Kind: tree.File, Mode: 0o644, Size: 1 << 62} }
+
+func (endless) Data(int64) (start, end int64, err error) { return 0, 0, io.EOF }
+
+// TestEndlessHoleOfTheSource (O1): nor does the client hash it to its end when it
+// is told to stop.
+func TestEndlessHoleOfTheSource(t *testing.T) {
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	action := tree.Action{
+		Kind: tree.Copy, Path: "hole", Want: endless{}.Entry(), Open: func() (tree.Content, error) { return endless{}, nil },
+	}
+	if out := p.open(client.Options{}).Apply(ctx, []tree.Action{action}); out[0].Err == nil {
+		t.Errorf("%+v", out)
+	}
 }

@@ -113,7 +113,7 @@ func (c *cutting) piece(p chunk.Piece) error {
 	m, name := step.nextChunk()
 	m.Length, m.Hole, m.Digest = p.Length, p.Data == nil, nil
 	if p.Data == nil {
-		c.hash.zeros(p.Length)
+		c.zeros(p.Length)
 	} else {
 		o := offered{data: s.room.slice(p.Data), named: c.size >= chunk.Least}
 		if o.named {
@@ -130,6 +130,17 @@ func (c *cutting) piece(p chunk.Piece) error {
 		*name = c.hashed(p, o.data)
 	}
 	return s.offer()
+}
+
+// zerosAtOnce is how much of a hole is hashed before somebody may end that: a
+// few milliseconds of what takes days for the largest hole there can be.
+const zerosAtOnce = 64 << 30
+
+// zeros hashes a hole, if the call goes on for as long.
+func (c *cutting) zeros(n int64) {
+	for ; n > 0 && c.s.ctx.Err() == nil; n -= zerosAtOnce {
+		c.hash.zeros(min(n, zerosAtOnce))
+	}
 }
 
 // hashed hashes a chunk for the digest of the whole and returns its name: a

@@ -18,7 +18,8 @@ const piece = tree.ContentBlock
 // early is how much is written between two requests to bring it to disk.
 const early = 2 << 20
 
-// page is the smallest hole that any supported file system makes.
+// page is the smallest hole that is looked for in a short content. A file system
+// with smaller blocks may have smaller ones there, which are filled with zeros.
 const page = 4096
 
 var buffers = sync.Pool{New: func() any { return new([piece]byte) }}

@@ -31,7 +31,8 @@ const (
 // Whole is the size up to which a content is one chunk.
 const Whole = 64 << 10
 
-// page is the smallest hole that a file system makes.
+// page is the smallest hole that is looked for in a short content. A file system
+// with smaller blocks may have smaller ones there, which are filled with zeros.
 const page = 4096
 
 // Piece is a stretch of content: a chunk, or a hole.

@@ -129,6 +129,8 @@ func (b *batch) lookBeside() {
 
 // gather makes those other names of l's file dirty that the replica does not
 // have as names of the file at l.path; with a new inode there, all of them.
+// Without one, a name that could not be linked keeps its pause: it is what led
+// here, maybe.
 func (b *batch) gather(ctx context.Context, l *look, newInode bool) {
 	m := b.m
 	if !m.keepsNames(l.src) {
@@ -145,8 +147,12 @@ func (b *batch) gather(ctx context.Context, l *look, newInode bool) {
 		self = found[len(names)].Entry.ID
 	}
 	for i, name := range names {
-		if name != l.path && (newInode || found[i].Err != nil || found[i].Entry.ID != self) {
+		switch {
+		case name == l.path:
+		case newInode:
 			m.dirtyFor(l.pass, name, dirt{cause: l.cause})
+		case found[i].Err != nil || found[i].Entry.ID != self:
+			m.suggestFor(l.pass, name, dirt{cause: l.cause})
 		}
 	}
 }
@@ -220,8 +226,8 @@ func (b *batch) descend(ctx context.Context, l *look) {
 			m.dirtyFor(l.pass, l.path.Join(e.Name), dirt{cause: l.cause, deep: e.Kind == tree.Folder})
 		}
 	}
-	for _, d := range c.Drift {
-		m.dirtyFor(l.pass, l.path.Join(d.Name()), dirt{cause: l.cause})
+	for _, d := range c.Drift { // one that failed is what led here, maybe
+		m.suggestFor(l.pass, l.path.Join(d.Name()), dirt{cause: l.cause})
 	}
 }
 
@@ -232,6 +238,16 @@ func (m *Mirror) dirtyFor(p *pass, path tree.Path, d dirt) {
 		return
 	}
 	p.follow(path, d, nil, nil)
+}
+
+// suggestFor is dirtyFor, but leaves a path that waits for a retry its pause,
+// unless a pass waits for it.
+func (m *Mirror) suggestFor(p *pass, path tree.Path, d dirt) {
+	if p == nil {
+		m.queue.suggest(path, d)
+		return
+	}
+	m.dirtyFor(p, path, d)
 }
 
 // removeAll removes one after the other.

@@ -108,9 +108,8 @@ func TestQueueRunsNoRelativesInOneBatch(t *testing.T) {
 	q := newQueue(2)
 	add(q, "a/b", "a", "a/c", "a/b/d", "e")
 	settleAll(q, takes(t, q, "a/b", "e"))
-	settleAll(q, takes(t, q, "a/b/d"))
 	settleAll(q, takes(t, q, "a"))
-	takes(t, q, "a/c")
+	takes(t, q, "a/c", "a/b/d")
 }
 
 // What comes in while a path runs makes it run once more, with every wish of
@@ -290,6 +289,23 @@ func TestQueueDoesNotStarveFolders(t *testing.T) {
 		}
 	}
 	t.Error("the folder never had its turn")
+}
+
+// Of folders in each other the topmost is first, whatever goes on below: without
+// it, nothing can be made in it.
+func TestQueueServesFoldersFromTheTop(t *testing.T) {
+	q := newQueue(2)
+	add(q, "a/b/c/d")
+	running := takes(t, q, "a/b/c/d")
+	add(q, "a/b/c", "a/b", "a", "a/b/c/e")
+	takes(t, q)
+	for _, it := range running {
+		q.delay(it, 0)
+	}
+	settleAll(q, takes(t, q, "a"))
+	settleAll(q, takes(t, q, "a/b"))
+	settleAll(q, takes(t, q, "a/b/c"))
+	takes(t, q, "a/b/c/e", "a/b/c/d")
 }
 
 // While a huge file is copied, what is beside it does not wait for a folder

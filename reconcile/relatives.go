@@ -1,6 +1,10 @@
 package reconcile
 
-import "lockstep/reconcile/tree"
+import (
+	"slices"
+
+	"lockstep/reconcile/tree"
+)
 
 // park puts it aside when something is in its way.
 func (q *queue) park(it *item) bool {
@@ -58,7 +62,9 @@ func (q *queue) start(it *item) {
 	}
 }
 
-// finish undoes start and wakes what waited for it.
+// finish undoes start and wakes what waited for it, what is above before what
+// is below: a folder that is new, with others in it, can only be made from
+// there on.
 func (q *queue) finish(it *item) {
 	q.see(it)
 	q.running--
@@ -66,15 +72,21 @@ func (q *queue) finish(it *item) {
 		q.bigRunning--
 		q.letBig()
 	}
-	q.unpark(it.path)
+	var freed []tree.Path
 	for p := it.path; p != tree.Root; {
 		p = p.Parent()
 		if q.below[p]--; q.below[p] > 0 {
-			return
+			break
 		}
 		delete(q.below, p)
+		if _, ok := q.parked[p]; ok {
+			freed = append(freed, p)
+		}
+	}
+	for _, p := range slices.Backward(freed) {
 		q.unpark(p)
 	}
+	q.unpark(it.path)
 }
 
 // letBig has the next big path try for a place among the big ones, if there is

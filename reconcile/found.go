@@ -178,7 +178,9 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	}
 	for _, e := range names {
 		name := path.Join(e.Name)
-		p.m.links.see(name, e)
+		if left, ok := p.m.links.see(name, e); ok {
+			p.left = append(p.left, left)
+		}
 		p.m.links.vouch(name, e.ID)
 		if p.m.traits.HoldsLinks(e.Kind) {
 			p.groups.add(e, name)

@@ -58,6 +58,15 @@ func (p *pass) settleLinks(ctx context.Context) error {
 	return p.wait(ctx)
 }
 
+// settleLeft looks again at what was changed, maybe, through a name that went
+// after its file was compared.
+func (p *pass) settleLeft(ctx context.Context) error {
+	for _, name := range p.left {
+		p.follow(name, dirt{cause: ByPass}, nil, nil)
+	}
+	return p.wait(ctx)
+}
+
 // broughtNames returns those names of files with several in the source that
 // the replica did not have when they were compared. What brought them over may
 // not have known of the others yet.

@@ -48,7 +48,8 @@ const maxLost = 1 << 16
 
 // see takes a fresh entry of the source, absent or not. When path was a name of
 // another file before, left is one of that file's remaining names, if any: what
-// was done to it through path may have been told of path alone.
+// was done to it through path may have been told of path alone. Whoever calls
+// see makes left dirty, for nobody is told of it again.
 func (l *links) see(path tree.Path, e tree.Entry) (left tree.Path, ok bool) {
 	linked := e.Several()
 	l.mu.Lock()
@@ -119,13 +120,18 @@ func (l *links) leave(folder tree.Path) (left []tree.Path) {
 			gone[seen.id] = struct{}{}
 		}
 	}
-	for id := range gone {
+	return l.oneOfEach(gone)
+}
+
+// oneOfEach returns one name of each of files that has one. The caller holds mu.
+func (l *links) oneOfEach(files map[tree.ID]struct{}) (names []tree.Path) {
+	for id := range files {
 		for path := range l.byID[id] {
-			left = append(left, path)
+			names = append(names, path)
 			break
 		}
 	}
-	return left
+	return names
 }
 
 // renamed notes that the replica has below to now what it had below from.
@@ -172,22 +178,27 @@ func (l *links) forget(path tree.Path, id tree.ID) {
 }
 
 // nextAge begins an age, and forgetOlder ends it: a pass has seen every name
-// that there is.
+// that there is. Of each file that others were names of it returns one that is
+// left, as see does.
 func (l *links) nextAge() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.age++
 }
 
-func (l *links) forgetOlder() {
+func (l *links) forgetOlder() (left []tree.Path) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	gone := make(map[tree.ID]struct{})
 	for path, seen := range l.byPath {
 		if seen.age < l.age {
 			l.forget(path, seen.id)
+			gone[seen.id] = struct{}{}
 		}
 	}
+	left = l.oneOfEach(gone)
 	maps.DeleteFunc(l.lost, func(_ tree.Path, seen seenLink) bool { return seen.age < l.age })
+	return left
 }
 
 // names returns the known names of id, sorted.
@@ -254,7 +265,9 @@ func (m *Mirror) seeFolderLinks(path tree.Path) (folders []tree.Path) {
 		case e.Kind == tree.Folder:
 			folders = append(folders, path.Join(e.Name))
 		case e.Several():
-			m.links.see(path.Join(e.Name), e)
+			if left, ok := m.links.see(path.Join(e.Name), e); ok {
+				m.queue.add(left, dirt{cause: ByPoll})
+			}
 		}
 	}
 	return folders

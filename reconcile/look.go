@@ -34,8 +34,8 @@ func (b *batch) lookAtSource() {
 		if l.err != nil {
 			continue
 		}
-		if left, ok := b.m.links.see(l.path, l.src); ok && l.cause != ByPass {
-			b.m.queue.add(left, dirt{cause: l.cause})
+		if left, ok := b.m.links.see(l.path, l.src); ok {
+			b.m.dirtyFor(l.pass, left, dirt{cause: l.cause})
 		}
 		if l.src.Kind != tree.Absent {
 			var lost tree.Attributes

@@ -50,6 +50,7 @@ type pass struct {
 	respells []misspelled
 	moved    []tree.Path // folders that were renamed
 	linked   []linkedPath
+	left     []tree.Path // of files that lost a name meanwhile, see links.see
 	groups   linkGroups
 	pending  []visitFolder // folders still to compare, the last one next
 	active   int           // folders being compared
@@ -200,9 +201,12 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.settleLinks(ctx); err != nil {
 		return err
 	}
-	m.links.forgetOlder()
+	p.left = append(p.left, m.links.forgetOlder()...)
 	if p.visit != nil {
 		return nil
+	}
+	if err := p.settleLeft(ctx); err != nil {
+		return err
 	}
 	return m.replica.Flush(ctx)
 }

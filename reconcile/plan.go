@@ -110,7 +110,9 @@ func (b *batch) leader(ctx context.Context, l *look) (tree.Path, bool) {
 			}
 			return name, true
 		}
-		b.m.links.see(name, tree.Entry{})
+		if left, ok := b.m.links.see(name, tree.Entry{}); ok && left != l.path {
+			b.m.dirtyFor(l.pass, left, dirt{cause: l.cause})
+		}
 	}
 	return "", false
 }

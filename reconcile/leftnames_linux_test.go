@@ -104,3 +104,22 @@ func TestWrittenByANameThatASearchMissed(t *testing.T) {
 		r.wantEqual("after the events")
 	})
 }
+
+// A name that was lost and seems to have come back with its folder is not
+// counted when it is asked whether all names are known.
+//
+// Scenarios: L7.
+func TestNewNameBesideAStaleOne(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	r.write("d/1", "content", "d/other", "another file")
+	must(t, os.Link(r.in("d/1"), r.in("z")))
+	r.served(func(ctx context.Context) {
+		must(t, os.Remove(r.in("d/1")))
+		r.dirty(ctx, "d/1")
+		must(t, os.Rename(r.in("d"), r.in("e")))
+		r.dirty(ctx, "d", "e", "e/other")
+		must(t, os.Link(r.in("z"), r.in("m")))
+		r.dirty(ctx, "m")
+		r.wantEqual("after the events")
+	})
+}

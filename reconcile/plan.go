@@ -110,7 +110,7 @@ func (b *batch) leader(ctx context.Context, l *look) (tree.Path, bool) {
 			}
 			return name, true
 		}
-		if left, ok := b.m.links.see(name, tree.Entry{}); ok && left != l.path {
+		if left, ok := b.m.links.see(name, tree.Entry{}); ok {
 			b.m.dirtyFor(l.pass, left, dirt{cause: l.cause})
 		}
 	}

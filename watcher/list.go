@@ -30,7 +30,9 @@ func (r *run) list(f *folder, h *handle, it item) {
 		}
 	})
 	if err != nil {
-		r.tell(Notice{Class: Unwatchable, Path: f.path, Detail: "this folder cannot be listed to its end; trying again", Err: err})
+		if !gone(err) { // else it was removed meanwhile, of which the next try tells
+			r.tell(Notice{Class: Unwatchable, Path: f.path, Detail: "this folder cannot be listed to its end; trying again", Err: err})
+		}
 		r.postpone(it)
 		return
 	}

@@ -28,6 +28,25 @@ func TestListingAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A folder that goes while it is listed is no trouble, and not told as one.
+func TestFolderGoesWhileListed(t *testing.T) {
+	root, s := t.TempDir(), newRecorder()
+	grow(t, root, "d/")
+	p, _ := opened(t, root)
+	h, err := p.open("d")
+	must(t, err)
+	defer h.close()
+	r := newRun(New(root, Defaults()), s)
+	f := &folder{path: "d", id: h.attr.id}
+	r.tree.insert(&folder{})
+	r.tree.insert(f)
+	must(t, os.Remove(filepath.Join(root, "d")))
+	r.list(f, h, item{path: "d"})
+	if n := s.count(Unwatchable); n > 0 || len(r.later) != 1 {
+		t.Errorf("%d notices, %d to be tried again", n, len(r.later))
+	}
+}
+
 // A walk leaves out the listing of a folder whose link count says that no folder is in it.
 func TestLinkCountTellsFolders(t *testing.T) {
 	roots := []string{t.TempDir()}

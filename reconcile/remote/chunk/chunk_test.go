@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -306,5 +307,46 @@ func TestSpool(t *testing.T) {
 	}
 	if names, _ := os.ReadDir(folder); len(names) > 0 {
 		t.Errorf("left behind: %v", names)
+	}
+}
+
+// What is in the spool may go at any time, with the folder around it.
+func TestSpoolIsClearedAway(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "cache", "spool")
+	s, err := OpenSpool(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := os.RemoveAll(filepath.Dir(folder)); err != nil {
+			t.Fatal(err)
+		}
+		f, err := s.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Append(wire.ChunkID{1}, []byte("content")); err != nil {
+			t.Error(err)
+		}
+		if err := f.Release(Keep); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Trouble with the spool reads the same each time, so that it is told once.
+func TestSpoolTroubleIsTheSameAgain(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "spool")
+	s, err := OpenSpool(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(folder), os.WriteFile(folder, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	_, first := s.Begin()
+	_, second := s.Begin()
+	if first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("%v, then %v", first, second)
 	}
 }

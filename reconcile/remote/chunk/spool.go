@@ -113,27 +113,41 @@ func (f *Spooled) recover() {
 // Begin makes room for a content. The caller uses it until it calls Release.
 func (s *Spool) Begin() (*Spooled, error) {
 	list, err := os.CreateTemp(s.folder, "*"+listSuffix)
+	if errors.Is(err, fs.ErrNotExist) { // somebody cleared the folder away
+		if err = os.MkdirAll(s.folder, 0o700); err == nil {
+			list, err = os.CreateTemp(s.folder, "*"+listSuffix)
+		}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, s.trouble(err)
 	}
 	f := &Spooled{spool: s, base: strings.TrimSuffix(list.Name(), listSuffix), list: list, users: 1}
 	f.data, err = os.OpenFile(f.base+dataSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		list.Close()
 		os.Remove(list.Name())
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, s.trouble(err)
 	}
 	return f, nil
+}
+
+// trouble says the same of whichever file of the spool it is: their names are
+// drawn, and trouble that is the same again is told once.
+func (s *Spool) trouble(err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = &fs.PathError{Op: at.Op, Path: s.folder, Err: at.Err}
+	}
+	return fmt.Errorf("spool: %w", err)
 }
 
 // Append keeps a chunk and returns where.
 func (f *Spooled) Append(name wire.ChunkID, data []byte) (offset int64, err error) {
 	if _, err := f.data.WriteAt(data, f.end); err != nil {
-		return 0, fmt.Errorf("spool: %w", err)
+		return 0, f.spool.trouble(err)
 	}
 	record := binary.BigEndian.AppendUint32(append(make([]byte, 0, listRecord), name[:]...), uint32(len(data)))
 	if _, err := f.list.Write(record); err != nil {
-		return 0, fmt.Errorf("spool: %w", err)
+		return 0, f.spool.trouble(err)
 	}
 	offset = f.end
 	f.end += int64(len(data))

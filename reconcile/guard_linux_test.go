@@ -309,3 +309,40 @@ func TestMountGone(t *testing.T) {
 		}
 	})
 }
+
+// What a poll found missing is held against what is in the source now, not
+// against what was there when a pass came by.
+//
+// Scenarios: G1, E20.
+func TestGuardListsTheRootForPolls(t *testing.T) {
+	t.Run("empty at first", func(t *testing.T) {
+		r := setUp(t, reconcile.Options{})
+		r.served(func(ctx context.Context) {
+			r.write("a", "content", "b", "content")
+			r.dirty(ctx, "a", "b")
+			must(t, os.Remove(r.in("a")))
+			r.mirror.Dirty([]string{"a"}, reconcile.ByPoll)
+			r.idle(ctx)
+			r.wantEqual("after the poll")
+			if len(r.log.held) > 0 {
+				t.Errorf("held %v", r.log.held)
+			}
+		})
+	})
+	t.Run("empty now", func(t *testing.T) {
+		r := setUp(t, reconcile.Options{})
+		r.write("a", "content", "b", "content")
+		r.served(func(ctx context.Context) {
+			must(t, os.Remove(r.in("a")))
+			must(t, os.Remove(r.in("b")))
+			r.mirror.Dirty([]string{"a", "b"}, reconcile.ByPoll)
+			r.idle(ctx)
+			if !exists(r.at("a")) || !exists(r.at("b")) {
+				t.Error("removed")
+			}
+			if len(r.log.held) != 1 || r.log.held[0].Reason != reconcile.SourceEmpty {
+				t.Errorf("held %v", r.log.held)
+			}
+		})
+	})
+}

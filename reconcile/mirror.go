@@ -283,11 +283,17 @@ func (m *Mirror) checkSource() error {
 	m.tellHolds(told)
 	if err != nil {
 		m.hurry()
+		return err
 	}
-	if err == nil && slices.ContainsFunc(told.released, func(h Hold) bool { return h.Count > 0 }) {
+	m.findReleased(told)
+	return nil
+}
+
+// findReleased has a pass find the removals that were held until now.
+func (m *Mirror) findReleased(c change) {
+	if slices.ContainsFunc(c.released, func(h Hold) bool { return h.Count > 0 }) {
 		m.RequestPass(OnReturn)
 	}
-	return err
 }
 
 // checkReplica returns nil when the replica may be written. Trouble is told

@@ -299,6 +299,9 @@ func (b *batch) remove(ctx context.Context, l *look) {
 func (b *batch) mayRemove(ctx context.Context, l *look) bool {
 	m := b.m
 	m.checkSource()
+	if l.cause == ByPoll {
+		b.listRoot()
+	}
 	r := removal{path: l.path, cause: l.cause, entries: 1, counted: l.counted}
 	if m.guard.limited() && l.have.Kind == tree.Folder {
 		n, err := m.replica.Count(ctx, l.path, math.MaxInt)
@@ -315,6 +318,25 @@ func (b *batch) mayRemove(ctx context.Context, l *look) bool {
 		b.settle(l, verdict{result: held})
 	}
 	return ok
+}
+
+// listRoot lets the guard know what is in the source root now, once in a batch:
+// what a poll found missing says nothing about when that changed last.
+func (b *batch) listRoot() {
+	if b.rootListed {
+		return
+	}
+	b.rootListed = true
+	f, err := b.m.source.Folder(tree.Root)
+	if err != nil {
+		return // the guard was told by the check
+	}
+	defer f.Close()
+	if entries, err := f.List(); err == nil {
+		told := b.m.guard.listed(tree.Root, entries)
+		b.m.tellHolds(told)
+		b.m.findReleased(told)
+	}
 }
 
 // missesMount reports whether a file system that was mounted in the source

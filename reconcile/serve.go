@@ -69,6 +69,8 @@ type batch struct {
 	ended   []ended
 	gone    []*look // met gone, and not yet given back
 	placing placing
+	// rootListed: the guard knows what is in the source root.
+	rootListed bool
 }
 
 // ended is a path that is done with, but for the times of the folder above.

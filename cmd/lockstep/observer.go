@@ -155,8 +155,11 @@ func (s *sink) Rescan(why watcher.Reason) {
 
 func (s *sink) Notice(n watcher.Notice) {
 	text := n.Detail
-	if n.Path != "" {
+	switch {
+	case n.Path != "":
 		text = logging.Name(n.Path) + ": " + text
+	case n.Class != watcher.InstanceLimit && n.Class != watcher.WatchLimit: // those are about no folder
+		text = "the source: " + text
 	}
 	if n.Err != nil {
 		text += ": " + n.Err.Error()

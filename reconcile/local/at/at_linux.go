@@ -45,14 +45,15 @@ type system struct {
 	bothTimes bool // see Dir.SetBothTimes
 	xattrat   bool // listxattrat, since Linux 6.13
 	// proc is where proc(5) has a link for every open descriptor.
-	proc string
+	proc     string
+	approval *approval
 }
 
 // probed finds it out, once: it does not change while this process runs.
 var probed = sync.OnceValue(probe)
 
 func probe() *system {
-	s := system{proc: procFD, openat2: true}
+	s := system{proc: procFD, openat2: true, approval: newApproval()}
 	how := unix.OpenHow{Flags: searchFlags, Resolve: unix.RESOLVE_NO_MAGICLINKS}
 	fd, err := unix.Openat2(unix.AT_FDCWD, "/", &how)
 	switch err {
@@ -201,15 +202,16 @@ func (d *Dir) openFile(name string) (File, error) {
 	var buf [tree.MaxName + 1]byte
 	copy(buf[:tree.MaxName], name)
 	flags := readFlags | noAtime
-	if fd, known := d.openKnown(&buf, uint64(flags|unix.O_LARGEFILE)); known {
-		return File{fd: fd, sys: d.sys, kind: d.fileSystem(), readOnly: true}, nil
+	timed := d.sys.approval.toss()
+	if fd, known := d.openKnown(&buf, uint64(flags|unix.O_LARGEFILE), timed); known {
+		return File{fd: fd, sys: d.sys, kind: d.fileSystem(), readOnly: true, timed: timed}, nil
 	}
 	for {
 		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(d.fd), uintptr(unsafe.Pointer(&buf[0])),
 			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)
 		switch {
 		case errno == 0:
-			return File{fd: int(fd), sys: d.sys, kind: d.fileSystem(), readOnly: true}, nil
+			return File{fd: int(fd), sys: d.sys, kind: d.fileSystem(), readOnly: true, timed: timed}, nil
 		case errno == unix.EINTR:
 		case errno == unix.EPERM && flags&noAtime != 0:
 			flags &^= noAtime

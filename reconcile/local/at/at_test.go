@@ -21,7 +21,7 @@ import (
 // system does it, and as one would that lacks the newer calls.
 var systems = map[string]func(*Dir){
 	"newest": func(*Dir) {},
-	"oldest": func(d *Dir) { d.sys = &system{proc: procFD} },
+	"oldest": func(d *Dir) { d.sys = &system{proc: procFD, approval: newApproval()} },
 }
 
 // onEach runs test with a fresh folder, opened, on each of the systems.

@@ -20,8 +20,8 @@ type File struct {
 	kind fileSystem
 	// sparse is what the last Entry saw.
 	sparse bool
-	// readOnly: it was opened so.
-	readOnly bool
+	// readOnly: it was opened so. timed: see approval.
+	readOnly, timed bool
 }
 
 // ReadAt reads as [io.ReaderAt] says.

@@ -8,6 +8,7 @@ package at
 // scheduler wakes another thread to go on with something else, after which
 // the two are in each other's way. Were an unannounced call to wait, the
 // scheduler would wait with it, as it does when memory itself is swapped out.
+// Opens and reads, which others may have wait, are timed for that (approval).
 
 // fileSystem says how a folder's file system answers.
 type fileSystem = uint32

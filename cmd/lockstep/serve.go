@@ -129,7 +129,7 @@ func readServing(c *cli.Context) (serving, error) {
 }
 
 // open opens the folder at path for serving.
-func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error) {
+func (v serving) open(path string, readOnly bool, log *logging.Log) (*server.Folder, func(), error) {
 	resolved, err := local.Resolve(path)
 	if err != nil {
 		return nil, nil, err
@@ -144,7 +144,7 @@ func (v serving) open(path string, readOnly bool) (*server.Folder, func(), error
 	if readOnly && replica.ID() == (tree.ID{}) {
 		return f, func() { replica.Close() }, nil // what is missing reads as empty
 	}
-	caches, err := openCaches(resolved)
+	caches, err := openCaches(resolved, guests{log}.damaged)
 	if err != nil {
 		replica.Close()
 		return nil, nil, err
@@ -239,4 +239,11 @@ func (g guests) Left(who string, err error) {
 
 func (g guests) Refused(who string, err error) {
 	g.log.Notice(logging.Notice{Class: "client_refused", Text: "client " + logging.Name(who) + " was refused: " + oneLine(err)})
+}
+
+// damaged tells that what the server knew of chunks is lost.
+func (g guests) damaged(err error) {
+	g.log.Notice(logging.Notice{
+		Class: "index_damaged", Text: "what is known of chunks was damaged, and is gathered anew: " + oneLine(err),
+	})
 }

@@ -50,13 +50,15 @@ func cacheFolder(folder string) string {
 	return cachePlace(fmt.Sprintf("%s%016x", serverCaches, h.Sum64()), folder)
 }
 
-func openCaches(folder string) (*caches, error) {
+// openCaches opens the caches of a folder. damaged is told of an index that was
+// begun anew.
+func openCaches(folder string, damaged func(error)) (*caches, error) {
 	c := &caches{}
 	place := cacheFolder(folder)
 	if place != "" {
 		var err error
 		index := filepath.Join(place, "index")
-		if c.index, err = chunk.OpenIndex(index); err != nil {
+		if c.index, err = chunk.OpenIndex(index, damaged); err != nil {
 			c.index = nil // more is sent, and nothing else
 		}
 		_ = os.Chtimes(index, time.Time{}, time.Now())                            // in use, it is not pruned
@@ -154,7 +156,7 @@ func serveTLS(ctx context.Context, v serving) error {
 	defer hide()
 	tellUnconfined(log, confined(folder, file))
 
-	opened, release, err := v.open(folder, false)
+	opened, release, err := v.open(folder, false, log)
 	if err != nil {
 		return replicaEnding(err)
 	}
@@ -328,7 +330,7 @@ func serveStdio(ctx context.Context, v serving) error {
 			if folder == "" {
 				return nil, nil, errors.New("the folder is not named")
 			}
-			return v.open(folder, r.ReadOnly)
+			return v.open(folder, r.ReadOnly, log)
 		},
 		Software: "lockstep " + version(), Observer: guests{log}, MaxRemovals: v.limitOf(),
 	})

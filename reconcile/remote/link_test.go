@@ -49,7 +49,7 @@ func newPlace(t testing.TB, root string) *place {
 		t.Fatal(err)
 	}
 	state := t.TempDir()
-	index, err := chunk.OpenIndex(filepath.Join(state, "index"))
+	index, err := chunk.OpenIndex(filepath.Join(state, "index"), func(err error) { t.Errorf("index: %v", err) })
 	if err != nil {
 		t.Fatal(err)
 	}

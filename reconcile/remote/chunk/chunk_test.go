@@ -110,9 +110,14 @@ func TestInsertion(t *testing.T) {
 	}
 }
 
+// unexpected fails the test for an index that is begun anew.
+func unexpected(t testing.TB) func(error) {
+	return func(err error) { t.Errorf("the index is begun anew: %v", err) }
+}
+
 func TestIndex(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sub", "index")
-	x, err := OpenIndex(file)
+	x, err := OpenIndex(file, unexpected(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +158,7 @@ func TestIndex(t *testing.T) {
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if x, err = OpenIndex(file); err != nil { // it survives
+	if x, err = OpenIndex(file, unexpected(t)); err != nil { // it survives
 		t.Fatal(err)
 	}
 	check("opened again", 0, Place{"b/x", 0}, true)
@@ -168,7 +173,7 @@ func TestIndex(t *testing.T) {
 		if err := damage(); err != nil {
 			t.Fatal(err)
 		}
-		if x, err = OpenIndex(file); err != nil {
+		if x, err = OpenIndex(file, unexpected(t)); err != nil {
 			t.Fatal(err)
 		}
 		check("damaged", 0, Place{}, false)
@@ -230,7 +235,7 @@ func checkWhole(t *testing.T, x *Index) {
 
 // TestIndexAtOnce: what is noted is found at any moment, whoever writes.
 func TestIndexAtOnce(t *testing.T) {
-	x, err := OpenIndex(filepath.Join(t.TempDir(), "index"))
+	x, err := OpenIndex(filepath.Join(t.TempDir(), "index"), unexpected(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -28,7 +30,7 @@ func TestDamagedPages(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "index")
 	open := func() *Index {
 		t.Helper()
-		x, err := OpenIndex(file)
+		x, err := OpenIndex(file, func(error) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +101,89 @@ func TestDamagedPages(t *testing.T) {
 	}
 }
 
+// TestDamagedWhileOpen: an index that is damaged while it is used is begun anew,
+// which is told once, and goes on for all who use it.
+func TestDamagedWhileOpen(t *testing.T) {
+	const page = 4096
+	over := func(first int, with []byte) func(*os.File) error {
+		return func(f *os.File) error {
+			_, err := f.WriteAt(with, int64(first*page))
+			return err
+		}
+	}
+	for name, c := range map[string]struct {
+		users  int
+		damage func(*os.File) error
+	}{
+		"zeros":      {4, over(2, make([]byte, 100*page))},
+		"noise":      {4, over(2, noise(1, 100*page))},
+		"cut off":    {4, func(f *os.File) error { return f.Truncate(2 * page) }},
+		"everything": {1, over(0, make([]byte, 100*page))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "index")
+			var told atomic.Int64
+			x, err := OpenIndex(path, func(error) { told.Add(1) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3000 {
+				x.Note(wholeFile(i))
+			}
+			if err := x.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err == nil {
+				err = errors.Join(c.damage(f), f.Close())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var users sync.WaitGroup
+			for user := range c.users {
+				users.Go(func() {
+					for i := range 200 {
+						x.Find(wholeFile(i * 7).Chunks[0].Name)
+						x.Versions("folder 1", []tree.Entry{{Name: fmt.Sprint("file ", i)}})
+						x.Note(wholeFile(10_000 + 1000*user + i))
+						switch i % 20 {
+						case 3:
+							_ = x.Flush() // it meets the damage or not
+						case 7:
+							x.Rename("folder 3", "folder 30")
+						}
+					}
+				})
+			}
+			users.Wait()
+			if n := told.Load(); n != 1 {
+				t.Errorf("it was told %d times", n)
+			}
+			x.Note(wholeFile(9999))
+			if err := x.Flush(); err != nil {
+				t.Errorf("written: %v", err)
+			}
+			check := func(when string) {
+				t.Helper()
+				f := wholeFile(9999)
+				if p, ok := x.Find(f.Chunks[0].Name); !ok || p.Path != f.Path {
+					t.Errorf("%s: found %q, %v", when, p.Path, ok)
+				}
+			}
+			check("written")
+			if err := x.Close(); err != nil {
+				t.Error(err)
+			}
+			if x, err = OpenIndex(path, unexpected(t)); err != nil {
+				t.Fatal(err)
+			}
+			defer x.Close()
+			check("opened again")
+		})
+	}
+}
+
 // TestOlderIndex: one that another version wrote is begun anew.
 func TestOlderIndex(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "index")
@@ -113,7 +198,7 @@ func TestOlderIndex(t *testing.T) {
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	x, err := OpenIndex(file)
+	x, err := OpenIndex(file, func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,9 @@ const (
 	firstMap = 16 << 20
 	// lockWait is how long another process may hold the file.
 	lockWait = time.Second
+	// maxAnew is how often an index is begun anew while it is open: what lies
+	// below it seems to damage each.
+	maxAnew = 8
 )
 
 // The tables. files: path -> the version that was cut, and its number.
@@ -70,8 +73,8 @@ type Place struct {
 // cache in one file: what is wrong or missing in it costs bytes on the wire. A
 // nil Index knows nothing. Safe for concurrent use.
 type Index struct {
-	db   *bbolt.DB
 	path string
+	tell func(error)
 	// writing is held while what was noted is written; writers do that beside
 	// those who note.
 	writing sync.Mutex
@@ -79,12 +82,13 @@ type Index struct {
 
 	// Guarded by mu: what is not written yet, and what is being written.
 	mu             sync.Mutex
-	young          *young // nil unless the index was empty when it was opened
+	db             *bbolt.DB // what is written; nil when that cannot be had any more
+	anew           int       // how often it was begun anew
+	young          *young    // nil unless the index was empty when it was opened
 	noted, leaving notes
 	busy           bool     // somebody writes
 	due            bool     // a writer is about to, or does
 	closing        bool     // no writer begins any more
-	lost           bool     // what is written is damaged, and not touched any more
 	reading        *reading // kept from one look to the next, unless somebody writes
 }
 
@@ -95,8 +99,9 @@ type reading struct {
 }
 
 // OpenIndex opens the index in a file, creating it with its folder. A damaged
-// one is begun anew.
-func OpenIndex(path string) (*Index, error) {
+// one is begun anew, then and while it is open; each of the latter times tell
+// is called with what was found. It must not call the index.
+func OpenIndex(path string, tell func(error)) (*Index, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
@@ -111,7 +116,7 @@ func OpenIndex(path string) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index %q: %w", path, err)
 	}
-	return &Index{db: db, path: path, noted: makeNotes(), leaving: makeNotes(), young: beginYoung(db)}, nil
+	return &Index{db: db, path: path, tell: tell, noted: makeNotes(), leaving: makeNotes(), young: beginYoung(db)}, nil
 }
 
 // guarded turns what damaged pages do to f into an error: a panic, or a fault
@@ -177,7 +182,7 @@ func (x *Index) Close() error {
 	defer x.writing.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.lost {
+	if x.db == nil {
 		return nil
 	}
 	x.endReading()
@@ -304,12 +309,12 @@ func (x *Index) update(f func(tx *bbolt.Tx) error) error {
 	x.mu.Lock()
 	x.leaving, x.noted, x.busy = x.noted, x.leaving, true
 	x.endReading()
-	lost := x.lost
+	db := x.db
 	x.mu.Unlock()
 	var err error
-	if !lost {
+	if db != nil {
 		err = guarded(func() error {
-			return x.db.Update(func(tx *bbolt.Tx) error {
+			return db.Update(func(tx *bbolt.Tx) error {
 				if err := x.leaving.write(tx); err != nil {
 					return err
 				}
@@ -321,42 +326,58 @@ func (x *Index) update(f func(tx *bbolt.Tx) error) error {
 	defer x.mu.Unlock()
 	x.leaving.reset()
 	x.busy = false
-	x.lose(err)
+	x.beginAnew(db, err)
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)
 	}
 	return nil
 }
 
-// view reads, unless what is written is damaged. The caller holds mu.
+// view reads what is written, if there is anything. The caller holds mu.
 func (x *Index) view(f func(*reading)) {
-	if x.lost {
+	if x.db == nil {
 		return
 	}
-	x.lose(guarded(func() error {
+	err := guarded(func() error {
 		if x.reading == nil {
 			tx, err := x.db.Begin(false)
 			if err != nil {
 				return err
 			}
-			x.reading = &reading{tx, openTable(tx, bucketFiles), openTable(tx, bucketPaths), openTable(tx, bucketChunks)}
+			r := &reading{tx: tx}
+			x.reading = r // so that it is ended, whatever the tables hold
+			r.files, r.paths, r.chunks = openTable(tx, bucketFiles), openTable(tx, bucketPaths), openTable(tx, bucketChunks)
 		}
 		f(x.reading)
 		return nil
-	}))
-	if x.busy {
+	})
+	if x.busy || err != nil {
 		x.endReading()
 	}
+	x.beginAnew(x.db, err)
 }
 
-// lose gives up what is written, if err is that it is damaged: the next index
-// is begun anew. What a panic has left locked cannot be closed. The caller
-// holds mu.
-func (x *Index) lose(err error) {
-	if errors.Is(err, errDamaged) && !x.lost {
-		x.lost, x.reading = true, nil
-		os.Remove(x.path)
+// beginAnew has another file take the place of db, if err is that this one is
+// damaged and nobody has done so yet. db is left as it is, for what a panic has
+// left locked cannot be closed; who writes to it still may end that. But its
+// room on the disk is freed. The caller holds mu.
+//
+// RACE: who writes while both of db's first pages are damaged, and are met by
+// who reads, may wait for that for ever, and others who write for it: bbolt has
+// that left locked. It takes two pages, and a moment of microseconds.
+func (x *Index) beginAnew(db *bbolt.DB, err error) {
+	if db != x.db || !errors.Is(err, errDamaged) {
+		return
 	}
+	x.endReading()
+	x.db, x.young = nil, nil
+	_ = os.Truncate(x.path, 0)
+	os.Remove(x.path)
+	if x.anew < maxAnew {
+		x.anew++
+		x.db, _ = openBolt(x.path) // without it more is sent
+	}
+	x.tell(err)
 }
 
 // endReading lets go of the pages that were read: who writes may have to wait

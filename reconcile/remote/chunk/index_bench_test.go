@@ -24,7 +24,7 @@ func manyFiles() []File {
 
 // fill notes files in the index in a file.
 func fill(b *testing.B, path string, files []File) {
-	x, err := OpenIndex(path)
+	x, err := OpenIndex(path, unexpected(b))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func BenchmarkIndexFull(b *testing.B) {
 	files := manyFiles()
 	path := filepath.Join(b.TempDir(), "index")
 	fill(b, path, files)
-	x, err := OpenIndex(path)
+	x, err := OpenIndex(path, unexpected(b))
 	if err != nil {
 		b.Fatal(err)
 	}

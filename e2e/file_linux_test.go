@@ -169,7 +169,11 @@ func touch(s *scene, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: given[0], Nsec: given[1]}}
+	modified, err := unix.TimeToTimespec(time.Unix(given[0], given[1]))
+	if err != nil {
+		return err
+	}
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, modified}
 	return unix.UtimesNanoAt(unix.AT_FDCWD, s.MkAbs(arguments[0]), times, unix.AT_SYMLINK_NOFOLLOW)
 }
 

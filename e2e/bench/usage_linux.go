@@ -123,7 +123,7 @@ func idle(ctx context.Context, l *lab) ([]line, error) {
 		return nil, err
 	}
 	const rest = 3 * time.Second // in which what a pass needed is given back
-	minute := time.Duration(l.scaled(int(time.Minute), int(5*time.Second)))
+	minute := time.Duration(l.scaled(60, 5)) * time.Second
 	var before, after [2]usage
 	for _, turn := range []struct {
 		pause time.Duration

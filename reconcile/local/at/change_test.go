@@ -294,7 +294,7 @@ func TestReadingLeavesNoTrace(t *testing.T) {
 		for _, name := range []string{"/sub/f", "/sub"} {
 			fi, err := os.Stat(path + name)
 			must(t, err)
-			if st := fi.Sys().(*syscall.Stat_t); st.Atim.Sec != long.Unix() {
+			if st := fi.Sys().(*syscall.Stat_t); int64(st.Atim.Sec) != long.Unix() {
 				t.Errorf("%s was accessed at %d", name, st.Atim.Sec)
 			}
 		}

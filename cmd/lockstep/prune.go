@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lockstep/reconcile/local"
+	"lockstep/reconcile/remote/chunk"
 )
 
 // What begins the name of a server's caches, and ends that of a mirror's.
@@ -32,24 +33,15 @@ func pruneCaches(trees ...string) {
 		case strings.HasSuffix(e.Name(), mirrorCache):
 			local.PruneCache(place)
 		case strings.HasPrefix(e.Name(), serverCaches):
-			local.PruneCache(filepath.Join(place, "contents"))
 			pruneServer(place)
 		}
 	}
 }
 
-// pruneServer removes what a server kept to be sent less. The folders stay: a
-// server may have been idle for as long.
+// pruneServer does so in the caches of one server. The folders stay: it may
+// have been idle for as long.
 func pruneServer(place string) {
-	for _, kept := range []string{"index", "spool/*.list", "spool/*.data"} {
-		files, err := filepath.Glob(filepath.Join(place, kept))
-		if err != nil {
-			continue
-		}
-		for _, file := range files {
-			if info, err := os.Lstat(file); err == nil && local.Unused(info) {
-				_ = os.Remove(file) // it is tried again
-			}
-		}
-	}
+	local.PruneCache(filepath.Join(place, contentsPlace))
+	chunk.PruneIndex(filepath.Join(place, indexPlace), local.Unused)
+	chunk.PruneSpool(filepath.Join(place, spoolPlace), local.Unused)
 }

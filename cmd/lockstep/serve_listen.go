@@ -42,6 +42,13 @@ type caches struct {
 	temp     string // to remove at the end
 }
 
+// Where they lie below their folder.
+const (
+	indexPlace    = "index"
+	contentsPlace = "contents"
+	spoolPlace    = "spool"
+)
+
 // cacheFolder is where the caches of a folder lie; "" when there is no place
 // for them.
 func cacheFolder(folder string) string {
@@ -57,13 +64,13 @@ func openCaches(folder string, damaged func(error)) (*caches, error) {
 	place := cacheFolder(folder)
 	if place != "" {
 		var err error
-		index := filepath.Join(place, "index")
+		index := filepath.Join(place, indexPlace)
 		if c.index, err = chunk.OpenIndex(index, damaged); err != nil {
 			c.index = nil // more is sent, and nothing else
 		}
-		_ = os.Chtimes(index, time.Time{}, time.Now())                            // in use, it is not pruned
-		c.contents, _ = local.OpenCache(filepath.Join(place, "contents"), folder) // without it more is read
-		if c.spool, err = chunk.OpenSpool(filepath.Join(place, "spool")); err == nil {
+		_ = os.Chtimes(index, time.Time{}, time.Now())                               // in use, it is not pruned
+		c.contents, _ = local.OpenCache(filepath.Join(place, contentsPlace), folder) // without it more is read
+		if c.spool, err = chunk.OpenSpool(filepath.Join(place, spoolPlace)); err == nil {
 			return c, nil
 		}
 	}

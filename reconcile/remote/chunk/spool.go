@@ -74,10 +74,10 @@ func OpenSpool(folder string) (*Spool, error) {
 	s := &Spool{folder: folder, most: maxSpool, places: map[wire.ChunkID]spot{}}
 	left := map[*Spooled]time.Time{}
 	for _, name := range names {
-		base, isList := strings.CutSuffix(filepath.Join(folder, name.Name()), listSuffix)
-		if !isList {
+		if !isSpooled(name.Name(), listSuffix) {
 			continue
 		}
+		base := filepath.Join(folder, strings.TrimSuffix(name.Name(), listSuffix))
 		f := &Spooled{spool: s, base: base}
 		info, err := os.Stat(base + dataSuffix)
 		if err != nil || time.Since(info.ModTime()) > maxSpoolAge {
@@ -92,6 +92,13 @@ func OpenSpool(folder string) (*Spool, error) {
 	}
 	_ = s.shrink() // as above
 	return s, nil
+}
+
+// isSpooled reports whether a spool names its files so: Begin gives them a
+// number.
+func isSpooled(name, suffix string) bool {
+	base, ok := strings.CutSuffix(name, suffix)
+	return ok && base != "" && strings.Trim(base, "0123456789") == ""
 }
 
 // recover finds the chunks that were left of one content.

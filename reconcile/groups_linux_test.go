@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"lockstep/reconcile"
+	"lockstep/reconcile/tree"
 )
 
 // linkAlike writes files that look all the same, one for each group of names.
@@ -129,4 +132,61 @@ func TestLinksOfTwoRenames(t *testing.T) {
 			})
 		})
 	}
+}
+
+// meddler does something while several paths are looked at, once: before the
+// last of them.
+type meddler struct {
+	tree.Replica
+	once   sync.Once
+	paths  []tree.Path
+	meddle func()
+}
+
+func (m *meddler) Look(ctx context.Context, paths []tree.Path) []tree.Found {
+	if !slices.Equal(paths, m.paths) {
+		return m.Replica.Look(ctx, paths)
+	}
+	last := len(paths) - 1
+	found := m.Replica.Look(ctx, paths[:last])
+	m.once.Do(m.meddle)
+	return append(found, m.Replica.Look(ctx, paths[last:])...)
+}
+
+// In the replica, one name may leave a file that belongs to another path as
+// well, and another name may become one of it, while they are looked at.
+//
+// Scenarios: L7.
+func TestLinksRegroupedWhileLookedAt(t *testing.T) {
+	t.Parallel()
+	r := setUp(t, reconcile.Options{})
+	linkAlike(t, r, []string{"a/1", "a/2", "a/3"}, []string{"x"})
+	r.once()
+	info, err := os.Stat(r.at("a/1"))
+	must(t, err)
+	apart := func(name string) {
+		must(t, os.Remove(r.at(name)))
+		put(t, r.at(name), "content")
+		must(t, os.Chtimes(r.at(name), info.ModTime(), info.ModTime()))
+	}
+	together := func(name string) {
+		must(t, os.Remove(r.at(name)))
+		must(t, os.Link(r.at("a/1"), r.at(name)))
+	}
+	apart("a/3")
+	together("x")
+	met := false
+	r.dst = &meddler{Replica: r.dst, paths: []tree.Path{"a/1", "a/2", "a/3"}, meddle: func() {
+		met = true
+		apart("a/2")
+		together("a/3")
+	}}
+	r.renew()
+	r.serve(func(ctx context.Context) {
+		r.dirty(ctx, "a/1", "a", "")
+		if !met {
+			t.Error("the names were not looked at")
+		}
+		r.wantEqual("after events")
+	})
 }

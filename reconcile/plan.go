@@ -71,24 +71,35 @@ func (b *batch) part(ctx context.Context, l *look) {
 		return
 	}
 	var own []tree.Path
-	count := uint32(0) // it may grow meanwhile
 	if l.have.Kind == l.want.Kind && l.have.Links > 1 {
-		names := m.links.names(l.src.ID)
-		for i, found := range m.replica.Look(ctx, names) {
-			if found.Err == nil && found.Entry.ID == l.have.ID {
-				own = append(own, names[i])
-				count = max(count, found.Entry.Links)
-			}
+		var count uint32
+		own, count = b.namesThere(ctx, l, m.links.names(l.src.ID))
+		all := len(own) >= max(1, int(count)) // none if they cannot be looked at
+		if all {                              // unless one left, and another came, while they were looked at
+			still, _ := b.namesThere(ctx, l, own)
+			all = len(still) == len(own)
 		}
-	}
-	if len(own) < int(count) {
-		l.fresh = true
-		return
+		if !all {
+			l.fresh = true
+			return
+		}
 	}
 	m.links.vouch(l.path, l.src.ID)
 	for _, name := range own {
 		m.links.vouch(name, l.src.ID)
 	}
+}
+
+// namesThere returns those of names that the replica has of the same file as
+// l's, and how many that has at least, one look after the other.
+func (b *batch) namesThere(ctx context.Context, l *look, names []tree.Path) (there []tree.Path, count uint32) {
+	for i, found := range b.m.replica.Look(ctx, names) {
+		if found.Err == nil && found.Entry.ID == l.have.ID {
+			there = append(there, names[i])
+			count = max(count, found.Entry.Links)
+		}
+	}
+	return there, count
 }
 
 // parted reports whether what the replica has under l's name is to have that

@@ -9,16 +9,16 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// meddler is a replica that has something done to the source while a pass
+// latecomer is a replica that has something done to the source while a pass
 // compares: once the folder before is compared, and as long as the folder at is.
-type meddler struct {
+type latecomer struct {
 	tree.Replica
 	before, at tree.Path
 	compared   chan struct{} // before is
 	meddle     func()
 }
 
-func (m *meddler) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
+func (m *latecomer) Compare(ctx context.Context, s tree.Subject) (tree.Comparison, error) {
 	if s.Path == m.at && m.meddle != nil {
 		<-m.compared
 		m.meddle()
@@ -71,7 +71,7 @@ func TestWrittenByANameThatAPassMissed(t *testing.T) {
 	for name, lose := range losses {
 		t.Run(name, func(t *testing.T) {
 			r := twoFiles(t)
-			m := &meddler{Replica: r.dst, before: "c", at: "a"}
+			m := &latecomer{Replica: r.dst, before: "c", at: "a"}
 			r.dst = m
 			r.renew()
 			r.served(func(ctx context.Context) {

@@ -43,5 +43,10 @@ func pruneCaches(trees ...string) {
 func pruneServer(place string) {
 	local.PruneCache(filepath.Join(place, contentsPlace))
 	chunk.PruneIndex(filepath.Join(place, indexPlace), local.Unused)
-	chunk.PruneSpool(filepath.Join(place, spoolPlace), local.Unused)
+	kept, _ := os.ReadDir(place) // what cannot be read stays
+	for _, e := range kept {
+		if strings.HasPrefix(e.Name(), spoolPlace) {
+			chunk.PruneSpool(filepath.Join(place, e.Name()), local.Unused)
+		}
+	}
 }

@@ -144,7 +144,10 @@ func (v serving) open(path string, readOnly bool, log *logging.Log) (*server.Fol
 	if readOnly && replica.ID() == (tree.ID{}) {
 		return f, func() { replica.Close() }, nil // what is missing reads as empty
 	}
-	caches, err := openCaches(resolved, guests{log}.damaged)
+	caches := lookCaches(resolved)
+	if !readOnly {
+		err = caches.open(resolved, guests{log}.damaged)
+	}
 	if err != nil {
 		replica.Close()
 		return nil, nil, err

@@ -57,10 +57,20 @@ func cacheFolder(folder string) string {
 	return cachePlace(fmt.Sprintf("%s%016x", serverCaches, h.Sum64()), folder)
 }
 
-// openCaches opens the caches of a folder. damaged is told of an index that was
-// begun anew.
-func openCaches(folder string, damaged func(error)) (*caches, error) {
+// lookCaches opens the caches of a folder for a session that only looks: index
+// and spool are for those that write.
+func lookCaches(folder string) *caches {
 	c := &caches{}
+	if place := cacheFolder(folder); place != "" {
+		c.contents, _ = local.OpenCache(filepath.Join(place, contentsPlace), folder) // without it more is read
+	}
+	return c
+}
+
+// open opens those of a folder that are for one who writes. The spool belongs to
+// the process that has the lock of the index; another one has a spool of its
+// own. damaged is told of an index that was begun anew.
+func (c *caches) open(folder string, damaged func(error)) error {
 	place := cacheFolder(folder)
 	if place != "" {
 		var err error
@@ -68,21 +78,25 @@ func openCaches(folder string, damaged func(error)) (*caches, error) {
 		if c.index, err = chunk.OpenIndex(index, damaged); err != nil {
 			c.index = nil // more is sent, and nothing else
 		}
-		_ = os.Chtimes(index, time.Time{}, time.Now())                               // in use, it is not pruned
-		c.contents, _ = local.OpenCache(filepath.Join(place, contentsPlace), folder) // without it more is read
-		if c.spool, err = chunk.OpenSpool(filepath.Join(place, spoolPlace)); err == nil {
-			return c, nil
+		_ = os.Chtimes(index, time.Time{}, time.Now()) // in use, it is not pruned
+		if c.index != nil {
+			if c.spool, err = chunk.OpenSpool(filepath.Join(place, spoolPlace)); err == nil {
+				return nil
+			}
 		}
 	}
 	var err error
-	if c.temp, err = os.MkdirTemp("", "lockstep-"); err == nil {
+	if c.temp, err = os.MkdirTemp("", "lockstep-"); err != nil && place != "" { // it may be out of reach
+		c.temp, err = os.MkdirTemp(place, spoolPlace+"-")
+	}
+	if err == nil {
 		c.spool, err = chunk.OpenSpool(c.temp)
 	}
 	if err != nil {
 		c.close()
-		return nil, fmt.Errorf("make room for what arrives: %w", err)
+		return fmt.Errorf("make room for what arrives: %w", err)
 	}
-	return c, nil
+	return nil
 }
 
 func (c *caches) close() {

@@ -218,6 +218,9 @@ func checkWhole(t *testing.T, x *Index) {
 	if !versions.Knows(0, tree.Entry{Size: 7, ModTime: tree.Time{Sec: 1, Nsec: 2}}) || versions.Knows(0, tree.Entry{Size: 7}) {
 		t.Error("the version is wrong")
 	}
+	if err := x.Flush(); err != nil {
+		t.Fatal(err)
+	}
 	note("v/e", name)
 	note("v/e", wire.ChunkID{1}) // another version, before the first is written
 	if err := x.Flush(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -23,6 +24,9 @@ import (
 const (
 	// maxPending chunks are kept in memory before they are written together.
 	maxPending = 16384
+	// maxRenames are kept in memory as well: each costs those who look a little,
+	// and a write of its own would cost a sync of the disk.
+	maxRenames = 256
 	// maxIndex is the size in bytes from which an index is begun anew: most of
 	// it is about what is long gone.
 	maxIndex = 1 << 30
@@ -87,6 +91,7 @@ type Index struct {
 	young          *young    // nil unless the index was empty when it was opened
 	noted, leaving notes
 	busy           bool     // somebody writes
+	writes         int      // the number of that transaction
 	due            bool     // a writer is about to, or does
 	closing        bool     // no writer begins any more
 	reading        *reading // kept from one look to the next, unless somebody writes
@@ -95,6 +100,7 @@ type Index struct {
 // reading is a look at what is written.
 type reading struct {
 	tx                   *bbolt.Tx
+	left                 bool // it has what was leaving
 	files, paths, chunks *table
 }
 
@@ -200,54 +206,18 @@ func (x *Index) Find(name wire.ChunkID) (p Place, ok bool) {
 		return p, false
 	}
 	key := keyOf(name)
-	for _, n := range []*notes{&x.noted, &x.leaving} {
-		if at, ok := n.chunks[key]; ok {
-			return Place{n.files[at.file].path, at.offset}, true
-		}
+	if p, ok = x.noted.findChunk(key); ok {
+		return p, true
 	}
-	x.view(func(r *reading) { p, ok = r.findChunk(key) })
-	return p, ok
-}
-
-// Versions are those of the files of one folder of which an [Index] has the
-// chunks; zero for none.
-type Versions []version
-
-// version is the size and the time of a file.
-type version [versionSize]byte
-
-func versionOf(size int64, t tree.Time) (v version) {
-	appendVersion(v[:0], size, t)
-	return v
-}
-
-// Versions returns the versions of entries, which are those of a folder in the
-// order of their names: to ask for each would cost as much as to hash it.
-func (x *Index) Versions(folder tree.Path, entries []tree.Entry) Versions {
-	if x == nil {
-		return nil
-	}
-	known := make(Versions, len(entries))
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.view(func(r *reading) { r.readVersions(folder, entries, known) })
-	for i, e := range entries {
-		if x.noted.size()+x.leaving.size() == 0 {
-			break
-		}
-		for _, n := range []*notes{&x.leaving, &x.noted} {
-			if f, ok := n.at[folder.Join(e.Name)]; ok {
-				known[i] = n.files[f].version
+	if p, ok = x.leaving.findChunk(key); !ok {
+		x.view(func(r *reading) {
+			if p, ok = r.findChunk(key); ok && !r.left {
+				p.Path = x.leaving.renames.now(p.Path)
 			}
-		}
+		})
 	}
-	return known
-}
-
-// Knows reports whether the chunks of that version of the file at place i are
-// in the index; it does where there is none.
-func (v Versions) Knows(i int, e tree.Entry) bool {
-	return v == nil || v[i] == versionOf(e.Size, e.ModTime)
+	p.Path = x.noted.renames.now(p.Path)
+	return p, ok
 }
 
 // Note remembers a file.
@@ -255,10 +225,26 @@ func (x *Index) Note(f File) {
 	if x == nil {
 		return
 	}
+	x.note(func() {
+		x.noted.add(f)
+		x.young.add(f.Chunks)
+	})
+}
+
+// Rename follows what was at from, and all below it, to another path.
+func (x *Index) Rename(from, to tree.Path) {
+	if x == nil {
+		return
+	}
+	x.note(func() { x.noted.rename(from, to) })
+}
+
+// note calls add, which notes something, and has what is pending written if
+// that is much.
+func (x *Index) note(add func()) {
 	x.mu.Lock()
-	x.noted.add(f)
-	x.young.add(f.Chunks)
-	full := x.noted.size() >= maxPending
+	add()
+	full := x.noted.size() >= maxPending || len(x.noted.renames) >= maxRenames
 	begin := full && !x.due && !x.closing
 	if begin {
 		x.due = true
@@ -279,15 +265,6 @@ func (x *Index) writeDue() {
 	x.due = false
 }
 
-// Rename follows what was at from, and all below it, to another path.
-func (x *Index) Rename(from, to tree.Path) {
-	if x == nil {
-		return
-	}
-	// What cannot be kept is sent once more some day.
-	_ = x.update(func(tx *bbolt.Tx) error { return renameFiles(tx, from, to) })
-}
-
 // Flush writes what is pending.
 func (x *Index) Flush() error {
 	if x == nil {
@@ -299,15 +276,15 @@ func (x *Index) Flush() error {
 	if !pending {
 		return nil
 	}
-	return x.update(func(*bbolt.Tx) error { return nil })
+	return x.write()
 }
 
-// update writes what was noted, and then has f write.
-func (x *Index) update(f func(tx *bbolt.Tx) error) error {
+// write writes what was noted.
+func (x *Index) write() error {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	x.mu.Lock()
-	x.leaving, x.noted, x.busy = x.noted, x.leaving, true
+	x.leaving, x.noted, x.busy, x.writes = x.noted, x.leaving, true, math.MaxInt
 	x.endReading()
 	db := x.db
 	x.mu.Unlock()
@@ -315,10 +292,10 @@ func (x *Index) update(f func(tx *bbolt.Tx) error) error {
 	if db != nil {
 		err = guarded(func() error {
 			return db.Update(func(tx *bbolt.Tx) error {
-				if err := x.leaving.write(tx); err != nil {
-					return err
-				}
-				return f(tx)
+				x.mu.Lock()
+				x.writes = tx.ID()
+				x.mu.Unlock()
+				return x.leaving.write(tx)
 			})
 		})
 	}
@@ -344,7 +321,7 @@ func (x *Index) view(f func(*reading)) {
 			if err != nil {
 				return err
 			}
-			r := &reading{tx: tx}
+			r := &reading{tx: tx, left: !x.busy || tx.ID() >= x.writes}
 			x.reading = r // so that it is ended, whatever the tables hold
 			r.files, r.paths, r.chunks = openTable(tx, bucketFiles), openTable(tx, bucketPaths), openTable(tx, bucketChunks)
 		}

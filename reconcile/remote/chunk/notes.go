@@ -21,17 +21,20 @@ const versionSize = 8 + 8 + 4
 // other: files do, folder by folder, and numbers. Names of chunks do not.
 const inOrder = 0.9
 
-// notes are what was noted of files and is not written.
+// notes are what was noted of files and is not written: the files go by the
+// names that they have after the renames.
 type notes struct {
-	files  []noted
-	at     map[tree.Path]int // where in files
-	chunks map[chunkKey]spotted
+	files   []noted
+	at      map[tree.Path]int // where in files
+	chunks  map[chunkKey]spotted
+	renames renames
 }
 
 // noted is a version of a file.
 type noted struct {
 	path    tree.Path
 	version version
+	gone    bool // another file was renamed to its path
 	whole   bool // it is one chunk
 	only    chunkKey
 }
@@ -53,7 +56,7 @@ func makeNotes() notes {
 }
 
 // size is how much there is to write.
-func (n *notes) size() int { return len(n.files) + len(n.chunks) }
+func (n *notes) size() int { return len(n.files) + len(n.chunks) + len(n.renames) }
 
 // add notes a file; what was noted of an earlier version may stay.
 func (n *notes) add(f File) {
@@ -72,8 +75,43 @@ func (n *notes) add(f File) {
 	n.files[i] = now
 }
 
+// rename notes that what was at from, and all below it, is somewhere else.
+func (n *notes) rename(from, to tree.Path) {
+	last := renames{{from, to}}
+	n.renames = append(n.renames, last...)
+	if i, ok := n.at[to]; ok {
+		n.files[i].gone = true
+		delete(n.at, to)
+	}
+	if i, ok := n.at[from]; ok { // a file: nothing is below it
+		n.move(i, to)
+		return
+	}
+	for i := range n.files {
+		if f := &n.files[i]; !f.gone && isIn(f.path, from) {
+			n.move(i, last.now(f.path))
+		}
+	}
+}
+
+// move gives the file at place i another path.
+func (n *notes) move(i int, to tree.Path) {
+	delete(n.at, n.files[i].path)
+	n.files[i].path, n.at[to] = to, i
+}
+
+// findChunk returns where a chunk was noted.
+func (n *notes) findChunk(key chunkKey) (Place, bool) {
+	at, ok := n.chunks[key]
+	if !ok || n.files[at.file].gone {
+		return Place{}, false
+	}
+	return Place{n.files[at.file].path, at.offset}, true
+}
+
 // reset forgets everything, and keeps the room that it took.
 func (n *notes) reset() {
+	n.renames = n.renames[:0]
 	clear(n.files)
 	n.files = n.files[:0]
 	clear(n.at)
@@ -82,6 +120,11 @@ func (n *notes) reset() {
 
 // write puts everything into the tables, in the order of their keys.
 func (n *notes) write(tx *bbolt.Tx) error {
+	for _, r := range n.renames {
+		if err := renameFiles(tx, r.from, r.to); err != nil {
+			return err
+		}
+	}
 	numbers, err := n.writeFiles(tx)
 	if err != nil {
 		return err
@@ -91,7 +134,7 @@ func (n *notes) write(tx *bbolt.Tx) error {
 	var place [2 * binary.MaxVarintLen64]byte
 	for _, key := range slices.Sorted(maps.Keys(n.chunks)) {
 		at := n.chunks[key]
-		if f := &n.files[at.file]; f.whole && f.only != key {
+		if f := &n.files[at.file]; f.gone || f.whole && f.only != key {
 			continue // of an earlier version
 		}
 		binary.BigEndian.PutUint64(name[:], uint64(key))
@@ -101,14 +144,17 @@ func (n *notes) write(tx *bbolt.Tx) error {
 	return chunks.end()
 }
 
-// writeFiles writes the versions of the files, and returns their numbers.
+// writeFiles writes the versions of the files, and returns their numbers; 0 for
+// one that is gone.
 func (n *notes) writeFiles(tx *bbolt.Tx) ([]uint64, error) {
 	files, paths := beginEdit(tx, bucketFiles), beginEdit(tx, bucketPaths)
 	files.bucket.FillPercent, paths.bucket.FillPercent = inOrder, inOrder
 	numbers := make([]uint64, len(n.files))
-	order := make([]int, len(n.files))
-	for i := range order {
-		order[i] = i
+	order := make([]int, 0, len(n.files))
+	for i := range n.files {
+		if !n.files[i].gone {
+			order = append(order, i)
+		}
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(n.files[a].path, n.files[b].path) })
 	var path, buf []byte
@@ -157,16 +203,29 @@ func (r *reading) findChunk(key chunkKey) (p Place, ok bool) {
 }
 
 // readVersions sets the versions of entries, one walk through the files of
-// their folder.
-func (r *reading) readVersions(folder tree.Path, entries []tree.Entry, known Versions) {
+// their folder unless there were renames after what is written.
+func (r *reading) readVersions(folder tree.Path, entries []tree.Entry, after renames, known Versions) {
+	if len(after) > 0 {
+		for i, e := range entries {
+			if path, ok := after.before(folder.Join(e.Name)); ok {
+				known.set(i, r.files.get([]byte(path)))
+			}
+		}
+		return
+	}
 	key := []byte(folder.Join("x"))
 	above := len(key) - 1
 	r.files.at = record{}
 	for i, e := range entries {
 		key = append(key[:above], e.Name...)
-		if record := r.files.follow(key); len(record) > versionSize {
-			known[i] = version(record[:versionSize])
-		}
+		known.set(i, r.files.follow(key))
+	}
+}
+
+// set sets the version at place i to that of a record.
+func (v Versions) set(i int, record []byte) {
+	if len(record) > versionSize {
+		v[i] = version(record[:versionSize])
 	}
 }
 

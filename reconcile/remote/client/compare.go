@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 
@@ -261,62 +260,4 @@ func (c *comparison) identify() {
 			l.ReplicaLinks = found.Entry.Links
 		}
 	}
-}
-
-// list asks the server what stands in its folder. Only a listing that says
-// that it is complete is believed: what is not in it may be removed.
-func (c *comparison) list(survey uint64) ([]theirs, error) {
-	request := &wire.ListRequest{
-		Path: []byte(c.s.Path), Survey: survey, Contents: c.s.Method != tree.ByMetadata, Cached: c.s.Method == tree.ByCache,
-	}
-	if err := c.l.enter(c.ctx); err != nil {
-		return nil, c.l.failed(c.ctx, err)
-	}
-	defer c.l.leave()
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel() // of what follows, nothing is read
-	stream, err := c.l.tree.List(ctx, request)
-	if err != nil {
-		return nil, c.l.failed(c.ctx, err)
-	}
-	var all []theirs
-	for {
-		reply, err := stream.Recv()
-		if err == io.EOF {
-			return nil, c.l.failed(c.ctx, lies("a listing without an end"))
-		}
-		if err != nil {
-			return nil, c.l.failed(c.ctx, err)
-		}
-		for _, m := range reply.Entries {
-			if m.Entry == nil {
-				return nil, wire.ToError(orSilent(m.Error))
-			}
-			t := theirs{err: wire.ToError(m.Error)}
-			if t.entry, err = wire.ToEntry(m.Entry); err == nil {
-				t.digest, err = wire.ToDigest(m.Digest)
-			}
-			if err == nil && (t.entry.Name == "" || len(all) > 0 && all[len(all)-1].entry.Name >= t.entry.Name) {
-				err = fmt.Errorf("names are out of order at %q", t.entry.Name)
-			}
-			if err != nil {
-				return nil, c.l.failed(c.ctx, lies("%v", err))
-			}
-			all = append(all, t)
-		}
-		if reply.Complete {
-			if reply.Count != uint64(len(all)) || reply.Bytes < 0 {
-				return nil, c.l.failed(c.ctx, lies("%d entries were announced, %d listed", reply.Count, len(all)))
-			}
-			c.count(reply.Bytes)
-			return all, nil
-		}
-	}
-}
-
-func orSilent(e *wire.Error) *wire.Error {
-	if e == nil {
-		return &wire.Error{}
-	}
-	return e
 }

@@ -31,6 +31,14 @@ type listing struct {
 	read    int64 // bytes of content
 }
 
+// size is how long it is on the wire.
+func (l listing) size() (n int64) {
+	for i := range l.entries {
+		n += int64(wire.ListedSize(l.entries[i].entry, l.entries[i].err))
+	}
+	return n
+}
+
 // inspection reads the entries of one folder. One goroutine.
 type inspection struct {
 	x      *session
@@ -222,6 +230,9 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 	defer room.giveBack()
 	known := x.kept(r.Survey, path, method)
 	l, err := x.inspect(stream.Context(), path, method, known, room)
+	if err == nil && l.size() > wire.MaxListing {
+		err = fmt.Errorf("list: %d entries are too many for one folder of a remote replica", len(l.entries))
+	}
 	if err != nil {
 		e := &wire.Listed{Error: wire.FromError(err)}
 		return stream.Send(&wire.ListReply{Entries: []*wire.Listed{e}, Complete: true, Count: 1})
@@ -232,11 +243,11 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 		if !e.digest.IsZero() {
 			m.Digest = bytes.Clone(e.digest[:])
 		}
-		if size += wire.RoughSize(e.entry) + 32; size > wire.MaxPiece && len(reply.Entries) > 0 {
+		if size += wire.ListedSize(e.entry, e.err); size > wire.MaxPiece && len(reply.Entries) > 0 {
 			if err := stream.Send(reply); err != nil {
 				return err
 			}
-			reply, size = &wire.ListReply{}, wire.RoughSize(e.entry)
+			reply, size = &wire.ListReply{}, wire.ListedSize(e.entry, e.err)
 		}
 		reply.Entries = append(reply.Entries, m)
 	}

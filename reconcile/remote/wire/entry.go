@@ -100,6 +100,16 @@ func RoughSize(e tree.Entry) int {
 	return size
 }
 
+// ListedSize is about how long an entry is in a listing, with what went wrong
+// with it.
+func ListedSize(e tree.Entry, err error) int {
+	size := RoughSize(e) + len(tree.Digest{})
+	if err != nil {
+		size += maxText
+	}
+	return size
+}
+
 // ToPath reads a path that has to be one.
 func ToPath(raw []byte) (tree.Path, error) {
 	if len(raw) > MaxPath { // before it is copied

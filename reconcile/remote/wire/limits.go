@@ -29,6 +29,10 @@ const (
 	// values together: more than XATTR_LIST_MAX and several values of
 	// XATTR_SIZE_MAX (xattr(7)).
 	MaxXattrs = 1 << 20
+	// MaxListing is the longest listing of one folder, of entries of which
+	// each has [ListedSize]: of ten million, which is what ext4 takes (ext4(5),
+	// large_dir), and which the client keeps until it has compared them.
+	MaxListing = 1 << 30
 	// MaxCalls is how many calls a client may have under way.
 	MaxCalls = 64
 	// MaxActions is how many actions a batch may have, and MaxLook how many

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 
@@ -10,6 +11,19 @@ import (
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
+
+// How far a survey may be ahead, in records, and entries with several names,
+// that no comparison has taken.
+const (
+	// surveyAhead is where it waits until somebody waits for it.
+	surveyAhead = 1 << 16
+	// surveyMost is where it is given up, some 70 MB of records: the folders
+	// that it has not told of are listed.
+	surveyMost = 1 << 19
+)
+
+// errSurveyAhead: it was given up, and what it told is still good.
+var errSurveyAhead = errors.New("the survey is too far ahead")
 
 // survey is what the server tells of all its folders while a pass goes on. It
 // begins when the root is compared, so that no folder below costs a round
@@ -29,6 +43,8 @@ type survey struct {
 	complete bool
 	err      error
 	left     int // records that were not used
+	held     int // how far it is ahead
+	awaiting int // comparisons that wait for more
 }
 
 // toldFolder is a record, which is good for one comparison.
@@ -62,7 +78,7 @@ func (r *Replica) begin(l *link, method tree.Method) (*survey, error) {
 	r.readers.Go(func() { // ends with the stream: at its end, by cancel, with the link, with Close
 		defer cancel()
 		err := s.receive(stream)
-		if err != nil {
+		if err != nil && !errors.Is(err, errSurveyAhead) {
 			err = l.failed(ctx, err)
 		}
 		s.mu.Lock()
@@ -91,8 +107,13 @@ func (r *Replica) surveyFor(l *link, s tree.Subject) (*survey, error) {
 }
 
 func (s *survey) receive(stream grpc.ServerStreamingClient[wire.SurveyReply]) error {
+	stop := context.AfterFunc(stream.Context(), s.wake)
+	defer stop()
 	count := uint64(0)
 	for {
+		if err := s.room(stream.Context()); err != nil {
+			return err
+		}
 		reply, err := stream.Recv()
 		if err == io.EOF {
 			return lies("a survey without an end")
@@ -120,6 +141,26 @@ func (s *survey) receive(stream grpc.ServerStreamingClient[wire.SurveyReply]) er
 	}
 }
 
+// room returns when more may come, or ctx ends. While nothing is received the
+// server waits, for what is under way to the client is bounded.
+func (s *survey) room(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.held >= surveyAhead && s.awaiting == 0 && ctx.Err() == nil {
+		s.changed.Wait()
+	}
+	if s.held >= surveyMost {
+		return errSurveyAhead
+	}
+	return nil
+}
+
+func (s *survey) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
+}
+
 func (s *survey) take(reply *wire.SurveyReply) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,6 +173,7 @@ func (s *survey) take(reply *wire.SurveyReply) error {
 		}
 		return f
 	}
+	s.held += len(reply.Linked) + len(reply.Folders)/wire.FolderRecordSize
 	// Entries with several names come before, or with, the record of their folder.
 	for _, m := range reply.Linked {
 		if err := tree.CheckName(string(m.Name)); err != nil {
@@ -182,11 +224,7 @@ const (
 // await waits until the survey has told of the folder at path, and hands its
 // record out.
 func (s *survey) await(ctx context.Context, path tree.Path) (toldFolder, knowledge, error) {
-	stop := context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.changed.Broadcast()
-	})
+	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
 	key := wire.KeyOf(path)
 	s.mu.Lock()
@@ -194,6 +232,11 @@ func (s *survey) await(ctx context.Context, path tree.Path) (toldFolder, knowled
 	if _, known := s.absent[path]; known {
 		delete(s.absent, path)
 		return toldFolder{}, missing, nil
+	}
+	s.awaiting++
+	defer func() { s.awaiting-- }()
+	if s.held >= surveyAhead {
+		s.changed.Broadcast()
 	}
 	for {
 		f := s.folders[key]
@@ -206,7 +249,10 @@ func (s *survey) await(ctx context.Context, path tree.Path) (toldFolder, knowled
 			taken := *f
 			f.used, f.linked = true, nil
 			s.left--
+			s.held -= 1 + len(taken.linked)
 			return taken, told, nil
+		case errors.Is(s.err, errSurveyAhead):
+			return toldFolder{}, unknown, nil
 		case s.err != nil:
 			return toldFolder{}, unknown, s.err
 		case s.complete:

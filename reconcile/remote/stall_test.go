@@ -90,6 +90,35 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+// TestStalledBeforehand: a client that never has told all of its actions is not
+// waited for without end either.
+func TestStalledBeforehand(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "replica")
+	synctest.Test(t, func(t *testing.T) {
+		here, ended := serveSlow(t, root, 0)
+		defer ended()
+		if err := wire.SendHello(here, &wire.Hello{Instance: []byte("raw")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := wire.ReadWelcome(here); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		stream, err := calls(t, here).Apply(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := stream.Send(&wire.ApplyRequest{Actions: []*wire.Action{copyAction("x", 1)}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err == nil || time.Since(began) > 10*time.Minute {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 // TestManyCalls: however many calls take their time, the server is still asked
 // how it is, and its link stays.
 func TestManyCalls(t *testing.T) {

@@ -101,6 +101,8 @@ func (x *session) Apply(stream applyStream) error {
 	b.ctx, b.opened, b.mu = ctx, -1, &x.recent.mu
 	b.changed = sync.NewCond(b.mu)
 	defer b.handles.drop()
+	b.stalled = time.AfterFunc(stallLimit, func() { x.conn.Close() })
+	defer b.stalled.Stop()
 	if err := b.readActions(stream); err != nil {
 		return err
 	}
@@ -153,9 +155,9 @@ func (b *batch) sendOutcomes(stream applyStream, outcomes []tree.Outcome) error 
 
 // readActions reads all actions of the batch.
 func (b *batch) readActions(stream applyStream) error {
+	r := &wire.Received{}
 	for {
-		r, err := stream.Recv()
-		if err != nil {
+		if err := b.withClient(func() error { return stream.RecvMsg(r) }); err != nil {
 			return err
 		}
 		if len(b.actions)+len(r.Actions) > wire.MaxActions {
@@ -265,8 +267,6 @@ func (b *batch) fail(err error) {
 
 // receive takes what the client sends until it has no more.
 func (b *batch) receive(stream applyStream, cancel func()) error {
-	b.stalled = time.AfterFunc(stallLimit, func() { b.x.conn.Close() })
-	defer b.stalled.Stop()
 	r := &wire.Received{}
 	for {
 		err := b.withClient(func() error { return stream.RecvMsg(r) })

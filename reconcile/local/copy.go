@@ -239,13 +239,28 @@ type hashPiece struct {
 	n      int
 }
 
+// zerosAtOnce is how much of a hole is hashed before somebody may end that: a
+// few milliseconds of what takes days for the largest hole there can be.
+const zerosAtOnce = 64 << 30
+
 func (t *transfer) feed(pieces chan<- hashPiece) error {
 	at := int64(0)
-	err := t.eachData(func(start, end int64) error {
-		if start > at {
-			pieces <- hashPiece{zeros: start - at}
+	hole := func(end int64) error {
+		for at < end {
+			if err := t.ctx.Err(); err != nil {
+				return err
+			}
+			n := min(end-at, zerosAtOnce)
+			pieces <- hashPiece{zeros: n}
+			at += n
 		}
-		for at = start; at < end; {
+		return nil
+	}
+	err := t.eachData(func(start, end int64) error {
+		if err := hole(start); err != nil {
+			return err
+		}
+		for at < end {
 			if err := t.ctx.Err(); err != nil {
 				return err
 			}
@@ -265,8 +280,8 @@ func (t *transfer) feed(pieces chan<- hashPiece) error {
 		}
 		return nil
 	})
-	if at < t.size {
-		pieces <- hashPiece{zeros: t.size - at}
+	if err != nil {
+		return err
 	}
-	return err
+	return hole(t.size)
 }

@@ -33,11 +33,13 @@ func (n named) SetXattrs(want, have []tree.Xattr) error {
 const noMode = ^uint32(0)
 
 // fresh is the entry that this process makes in the folder f, as far as it is
-// known without a look: by a temp of mode 0600.
+// known without a look: by a temp of mode 0600. Its group is that of the folder,
+// if that has setgid or the file system was mounted so (grpid in mount(8)), else
+// that of the process.
 func (r *Replica) fresh(f *folder, kind tree.Kind) tree.Entry {
-	gid := r.gid
-	if f.self.Mode&0o2000 != 0 {
-		gid = f.self.GID
+	gid := f.self.GID
+	if gid != r.gid && f.self.Mode&0o2000 == 0 {
+		gid = at.Keep // nobody's: it is set in any case
 	}
 	mode := noMode
 	if r.traits.Fixed {

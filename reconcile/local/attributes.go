@@ -61,25 +61,13 @@ func (r *Replica) freshFile(f *folder, file *at.File) (e tree.Entry, err error) 
 // setAttributes makes the attributes of b, which are have, those of want, and
 // touches only what differs.
 //
-// The order matters: a new owner clears setuid, setgid and capabilities, user
-// attributes ask for a mode that allows writing, an ACL shares bits with the
-// mode, and the time comes last because everything may change it.
+// The order matters: a new owner clears setuid, setgid and capabilities of all
+// but folders, user attributes ask for a mode that allows writing, an ACL shares
+// bits with the mode, and the time comes last because everything may change it.
 func (r *Replica) setAttributes(b bearer, want, have tree.Entry) error {
-	uid, gid := at.Keep, at.Keep
-	if r.traits.Owners && want.UID != have.UID {
-		uid = want.UID
-	}
-	if want.GID != have.GID && (r.traits.Owners || slices.Contains(r.traits.Groups, want.GID)) {
-		gid = want.GID
-	}
-	if uid != at.Keep || gid != at.Keep {
-		if err := b.SetOwner(uid, gid); err != nil {
-			return fmt.Errorf("set owner: %w", err)
-		}
-		if want.Kind == tree.File {
-			have.Mode &^= 0o6000
-			have.Xattrs = without(have.Xattrs, "security.capability")
-		}
+	have, err := r.setOwner(b, want, have)
+	if err != nil {
+		return fmt.Errorf("set owner: %w", err)
 	}
 	acl := false
 	if !slices.Equal(want.Xattrs, have.Xattrs) {
@@ -100,6 +88,39 @@ func (r *Replica) setAttributes(b bearer, want, have tree.Entry) error {
 	}
 	return nil
 }
+
+// setOwner gives b its owner and group, and returns what it has then. Rights that
+// it is not to have any more go before: the new owner and group are not to get
+// them for the moment.
+func (r *Replica) setOwner(b bearer, want, have tree.Entry) (tree.Entry, error) {
+	uid, gid := at.Keep, at.Keep
+	if r.traits.Owners && want.UID != have.UID {
+		uid = want.UID
+	}
+	if want.GID != have.GID && (r.traits.Owners || slices.Contains(r.traits.Groups, want.GID)) {
+		gid = want.GID
+	}
+	if uid == at.Keep && gid == at.Keep {
+		return have, nil
+	}
+	if common := have.Mode & want.Mode; have.Mode != noMode && have.Mode != common && want.Kind != tree.Symlink {
+		if err := r.setMode(b, common, have); err != nil {
+			return have, err
+		}
+		have.Mode = common
+	}
+	if err := b.SetOwner(uid, gid); err != nil {
+		return have, err
+	}
+	if want.Kind != tree.Folder {
+		have.Mode &^= lendingBits
+		have.Xattrs = without(have.Xattrs, "security.capability")
+	}
+	return have, nil
+}
+
+// lendingBits are setuid and setgid.
+const lendingBits = 0o6000
 
 // setMode leaves the mode of a folder that is widened at the moment to the end
 // of its loan.

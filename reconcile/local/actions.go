@@ -66,14 +66,7 @@ func (b *batch) make(f *folder, name string, want tree.Entry) (err error) {
 	if err != nil {
 		return err
 	}
-	have := b.r.fresh(f, want.Kind)
-	if f.inherits {
-		have.Xattrs, err = f.dir.Xattrs(name)
-	}
-	if err == nil {
-		err = b.r.setAttributes(named{f.dir, name}, want, have)
-	}
-	if err == nil {
+	if err = b.furnish(f, name, want); err == nil {
 		return nil
 	}
 	if want.Kind == tree.Folder {
@@ -82,6 +75,49 @@ func (b *batch) make(f *folder, name string, want tree.Entry) (err error) {
 		f.dir.Unlink(name)
 	}
 	return err
+}
+
+// furnish sets the attributes of what was just made under name.
+func (b *batch) furnish(f *folder, name string, want tree.Entry) error {
+	made, err := b.r.hold(f.dir, name, want.Kind)
+	if err != nil {
+		return err
+	}
+	defer made.letGo()
+	if made.held && b.r.traits.Owners {
+		if err := made.unused(want); err != nil {
+			return err
+		}
+	}
+	have := b.r.fresh(f, want.Kind)
+	if f.inherits {
+		if have.Xattrs, err = made.dir.Xattrs(made.name); err != nil {
+			return err
+		}
+	}
+	return b.r.setAttributes(made, want, have)
+}
+
+// unused returns [tree.ErrConflict] unless what is held is as good as new: who
+// may change the folder could have put something else in its place, which is not
+// theirs and must not become so.
+func (n named) unused(want tree.Entry) error {
+	e, err := n.dir.Self()
+	if err != nil {
+		return err
+	}
+	used := e.Kind != want.Kind || e.Device != want.Device || e.Kind != tree.Folder && e.Links > 1
+	if !used && e.Kind == tree.Folder {
+		names, err := n.dir.Names(nil)
+		if err != nil {
+			return err
+		}
+		used = len(names) > 0
+	}
+	if used {
+		return fmt.Errorf("%w: another %v than the one that was made", tree.ErrConflict, e.Kind)
+	}
+	return nil
 }
 
 // link gives the file at From the name of action i.
@@ -184,7 +220,12 @@ func (b *batch) metadata(i int) error {
 		return err
 	}
 	name := a.Path.Name()
-	have, err := b.r.entryAt(f.dir, name)
+	held, err := b.r.hold(f.dir, name, a.Want.Kind)
+	if err != nil {
+		return err
+	}
+	defer held.letGo()
+	have, err := b.r.entryAt(held.dir, held.name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && have.Kind != a.Want.Kind {
 		return fmt.Errorf("%w: %v stands there", tree.ErrConflict, have.Kind)
 	}
@@ -205,9 +246,9 @@ func (b *batch) metadata(i int) error {
 	case out.Differed == 0:
 		return nil
 	case have.Kind == tree.File:
-		err = b.setOpened(f, name, want)
+		err = b.setOpened(f, a, held, want)
 	default:
-		err = b.r.setAttributes(named{f.dir, name}, want, have)
+		err = b.r.setAttributes(held, want, have)
 	}
 	if err == nil {
 		out.Did = tree.Metadata
@@ -215,13 +256,14 @@ func (b *batch) metadata(i int) error {
 	return err
 }
 
-// setOpened sets attributes through a handle, so that it is one and the same
-// file that is looked at and changed; by its name where it may not be read.
-func (b *batch) setOpened(f *folder, name string, want tree.Entry) error {
-	file, have, err := openReplica(f.dir, name)
+// setOpened sets attributes of the file of a through a handle that reads, so that
+// it is one and the same file that is looked at and changed; through held where it
+// may not be read.
+func (b *batch) setOpened(f *folder, a *tree.Action, held named, want tree.Entry) error {
+	file, have, err := openReplica(f.dir, a.Path.Name())
 	if errors.Is(err, fs.ErrPermission) {
-		if have, err = b.r.entryAt(f.dir, name); err == nil {
-			err = b.r.setAttributes(named{f.dir, name}, want, have)
+		if have, err = b.r.entryAt(held.dir, held.name); err == nil {
+			err = b.r.setAttributes(held, want, have)
 		}
 		return err
 	}
@@ -229,6 +271,9 @@ func (b *batch) setOpened(f *folder, name string, want tree.Entry) error {
 		return err
 	}
 	defer file.Close()
+	if a.Want.Links <= 1 && have.Links > 1 {
+		return fmt.Errorf("%w: it has another name", tree.ErrConflict)
+	}
 	return b.r.setAttributes(file, want, have)
 }
 

@@ -1,7 +1,9 @@
 package local
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"lockstep/reconcile/local/at"
@@ -16,10 +18,46 @@ type bearer interface {
 	SetXattrs(want, have []tree.Xattr) error
 }
 
-// named is a name of a folder; the empty name is the folder itself.
+// named is a name of a folder; the empty name is the folder itself. held: dir
+// stands for nothing else, and is to be closed.
 type named struct {
 	dir  *at.Dir
 	name string
+	held bool
+}
+
+// hold opens what stands at name in dir, so that one and the same entry is looked
+// at and changed, whatever is put in its place meanwhile: who may do that could
+// else have a file that they may not even read given to them. Where the system
+// cannot, it goes by the name. The caller lets go. Errors: [tree.ErrConflict] when
+// nothing stands there, or no folder where one should.
+func (r *Replica) hold(dir *at.Dir, name string, kind tree.Kind) (named, error) {
+	if name == "" {
+		return named{dir: dir}, nil
+	}
+	var held *at.Dir
+	var err error
+	if kind == tree.Folder {
+		held, err = dir.Sub(tree.Path(name), at.OneMount)
+	} else {
+		held, err = dir.Hold(name)
+	}
+	switch {
+	case err == nil:
+		return named{dir: held, held: true}, nil
+	case errors.Is(err, at.ErrUnsupported) || r.owner && errors.Is(err, fs.ErrPermission):
+		return named{dir: dir, name: name}, nil
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, at.ErrNotFolder):
+		err = fmt.Errorf("%w: %w", tree.ErrConflict, err)
+	}
+	return named{}, err
+}
+
+// letGo ends what hold began.
+func (n named) letGo() {
+	if n.held {
+		n.dir.Close()
+	}
 }
 
 func (n named) SetOwner(uid, gid uint32) error { return n.dir.SetOwner(n.name, uid, gid) }

@@ -118,14 +118,15 @@ func (f *File) Data(offset int64) (start, end int64, err error) {
 	}
 	if err == nil {
 		end, err = f.seek(start, seekHole)
-		if err == nil {
+		if err == nil && start < end {
 			return start, end, nil
 		}
 		if errors.Is(err, unix.ENXIO) { // the file became shorter meanwhile
 			return 0, 0, io.EOF
 		}
 	}
-	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, ErrUnsupported) {
+	// Without an error, there was data that is a hole by now, and more may follow.
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, ErrUnsupported) {
 		return 0, 0, err
 	}
 	e, err := f.Entry()

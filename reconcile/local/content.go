@@ -123,10 +123,26 @@ func (c *content) Data(offset int64) (start, end int64, err error) {
 		return offset, c.entry.Size, nil
 	}
 	start, end, err = c.f.Data(offset)
+	if err == io.EOF {
+		err = c.ended()
+	}
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("read %q: %w", c.path(), err)
 	}
 	return start, end, err
+}
+
+// ended returns [io.EOF] if the hole up to the end ends where the file did when it
+// was opened: of what is beyond its end, the system says the same.
+func (c *content) ended() error {
+	now, err := c.f.Entry()
+	if err == nil && now.Size < c.entry.Size {
+		err = fmt.Errorf("%w: it became shorter", tree.ErrChanged)
+	}
+	if err == nil {
+		err = io.EOF
+	}
+	return err
 }
 
 // Changed calls fstat and compares identity, size and both times: the time of

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +57,29 @@ func TestEndlessHole(t *testing.T) {
 				t.Errorf("%v, want %v", err, test.want)
 			}
 		})
+	}
+}
+
+// A file that was emptied since it was opened is not published as zeros, even where
+// a part of it would be. Scenarios: C4.
+func TestEmptiedMeanwhile(t *testing.T) {
+	s, source, r, replica := sourceAndReplica(t)
+	f := folderOf(t, s, tree.Root)
+	for name, size := range map[string]int{"short": piece / 2, "long": 3 * piece} {
+		for _, hash := range []bool{true, false} {
+			write(t, source+"/"+name, strings.Repeat("content ", size/8))
+			open := func() (tree.Content, error) {
+				c, err := f.Open(name)
+				ok(t, err)
+				return c, os.Truncate(source+"/"+name, 0)
+			}
+			out := r.Apply(t.Context(), []tree.Action{{Kind: tree.Copy, Path: tree.Path(name), Open: open, Hash: hash, Unsettled: true}})[0]
+			if !errors.Is(out.Err, tree.ErrChanged) {
+				t.Errorf("%s: %+v", name, out)
+			}
+		}
+	}
+	if names, err := os.ReadDir(replica); err != nil || len(names) > 0 {
+		t.Errorf("the replica has %v, %v", names, err)
 	}
 }

@@ -257,16 +257,23 @@ func (b *batch) fail(i int, err error) {
 	out.Err = fmt.Errorf("%v: %w", b.actions[i].Kind, err)
 }
 
-// finish syncs the new names where everything has to be on disk.
+// finish syncs the new names where everything has to be on disk. What had no
+// handle for that in the beginning was synced file by file, and gets one now.
 func (b *batch) finish() {
-	if b.whole == nil {
-		return
+	var err error
+	if b.whole == nil && b.r.options.Durability == Always {
+		b.whole, err = b.r.openSync()
 	}
-	defer b.whole.close()
+	if b.whole != nil {
+		defer b.whole.close()
+	}
 	if b.r.options.Durability != Always {
 		return
 	}
-	if err := b.r.syncer.sync(b.whole); err != nil {
+	if err == nil {
+		err = b.r.syncer.sync(b.whole)
+	}
+	if err != nil {
 		for i := range b.outcomes {
 			if b.outcomes[i].Err == nil && b.outcomes[i].Did != tree.None {
 				b.fail(i, err)

@@ -5,6 +5,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"lockstep/reconcile/local/at"
+	"lockstep/reconcile/tree"
 )
 
 // TestSyncIsShared: who comes while a sync runs waits for one that begins later, together with all others who came meanwhile, and
@@ -53,4 +56,20 @@ func TestSyncIsShared(t *testing.T) {
 			t.Errorf("a sync after all others: %v by %v", errs[5], called)
 		}
 	})
+}
+
+// TestAlwaysIsNotForgotten: where everything has to be on disk and the names could
+// not be brought there, for want of a handle, no action is told done.
+func TestAlwaysIsNotForgotten(t *testing.T) {
+	r := replicaAt(t, t.TempDir(), ReplicaOptions{Durability: Always})
+	root := r.root
+	defer func() { r.root = root }()
+	closed, err := at.Open(t.TempDir())
+	ok(t, err)
+	ok(t, closed.Close())
+	r.root = closed
+	b := batch{r: r, actions: make([]tree.Action, 1), outcomes: []tree.Outcome{{Did: tree.Copy}}}
+	if b.finish(); b.outcomes[0].Err == nil {
+		t.Error("the action is told done")
+	}
 }

@@ -99,6 +99,17 @@ func (m *match) large() (equal bool, d tree.Digest, err error) {
 	inSource, inReplica := holes{of: m.source}, holes{of: m.replica}
 	blocks := make([]block, 0, windowBlocks)
 	for offset := int64(0); offset < m.size; {
+		hole, err := m.hole(&inSource, &inReplica, offset)
+		if err != nil {
+			return false, d, err
+		}
+		if hole > 0 {
+			if m.hash {
+				h.Zeros(hole)
+			}
+			offset += hole
+			continue
+		}
 		for blocks = blocks[:0]; len(blocks) < windowBlocks && offset < m.size; offset += piece {
 			k := block{offset: offset, n: int(min(piece, m.size-offset))}
 			if k.noSource, err = inSource.at(offset, int64(k.n)); err != nil {
@@ -126,6 +137,22 @@ func (m *match) large() (equal bool, d tree.Digest, err error) {
 		d = h.Sum()
 	}
 	return true, d, nil
+}
+
+// hole returns how many bytes from offset on are a hole in both files, in whole
+// blocks, and no more than is hashed in a few milliseconds.
+func (m *match) hole(inSource, inReplica *holes, offset int64) (int64, error) {
+	n := min(piece, m.size-offset)
+	for _, side := range []*holes{inSource, inReplica} {
+		if is, err := side.at(offset, n); !is || err != nil {
+			return 0, err
+		}
+	}
+	end := min(inSource.start, inReplica.start, m.size, offset+zerosAtOnce)
+	if end < m.size {
+		end -= end % piece
+	}
+	return end - offset, m.ctx.Err()
 }
 
 // window compares blocks side by side, if the source is a file of this machine:

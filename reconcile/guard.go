@@ -78,10 +78,11 @@ type guard struct {
 	top     map[string]struct{}
 	strange bool
 	// entries of the replica after the last pass; burst counts removals that
-	// events asked for until lastRemoval is burstGap ago.
-	entries     int64
-	burst       int64
-	lastRemoval time.Time
+	// went through for events until lastAsked, when one was asked for, is
+	// burstGap ago.
+	entries   int64
+	burst     int64
+	lastAsked time.Time
 }
 
 func newGuard(o Options) *guard {
@@ -285,14 +286,14 @@ func (g *guard) allow(r removal) (bool, change) {
 		return true, change{}
 	}
 	now := time.Now()
-	if now.Sub(g.lastRemoval) > burstGap {
+	if now.Sub(g.lastAsked) > burstGap {
 		g.burst = 0
 	}
+	g.lastAsked = now // what is held goes on with the burst too, or a long one gets the limit again and again
 	if g.burst+int64(r.entries) > g.limit.of(g.entries) {
 		return false, g.hold(TooManyRemovals, r.path, r.entries)
 	}
 	g.burst += int64(r.entries)
-	g.lastRemoval = now
 	return true, change{}
 }
 
@@ -302,6 +303,7 @@ func (g *guard) allowPass(removals, entries int64) (bool, change) {
 	defer g.mu.Unlock()
 	g.entries = entries
 	if !g.limit.set || removals <= g.limit.of(entries) {
+		g.burst = 0 // nothing of it is held any more
 		return true, g.release(TooManyRemovals)
 	}
 	return false, g.hold(TooManyRemovals, tree.Root, int(removals))

@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"lockstep/reconcile/tree"
 )
@@ -50,4 +52,39 @@ func TestStrangeNames(t *testing.T) {
 	if !allowed(g) {
 		t.Error("held for so few names")
 	}
+}
+
+// A burst that goes on is one burst, however long it takes.
+//
+// Scenarios: G5.
+func TestALongBurstIsLimitedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		most, err := ParseLimit("3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newGuard(Options{MaxDelete: most})
+		allowed := func() (n int) {
+			for range 20 {
+				if ok, _ := g.allow(removal{path: "a", cause: ByWatch, entries: 1}); ok {
+					n++
+				}
+				time.Sleep(burstGap / 2) // on the fake clock
+			}
+			return n
+		}
+		if n := allowed(); n != 3 {
+			t.Errorf("%d removals of a long burst, want 3", n)
+		}
+		time.Sleep(2 * burstGap) // on the fake clock
+		if n := allowed(); n != 3 {
+			t.Errorf("%d removals of the next burst, want 3", n)
+		}
+		if ok, _ := g.allowPass(3, 100); !ok {
+			t.Error("a pass may not remove as much as the limit")
+		}
+		if n := allowed(); n != 3 {
+			t.Errorf("%d removals after a pass, want 3", n)
+		}
+	})
 }

@@ -195,29 +195,41 @@ func (m *Mirror) runPasses(ctx context.Context) error {
 	cause, attempt := AtStart, 0
 	for {
 		report, err := m.pass(ctx, cause)
+		ill := m.ailing()
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrOverlap):
 			return err
-		case report.retry && !m.ailing(): // a root that is ill is looked at anyway
+		case report.retry && !ill: // a root that is ill is looked at anyway
 			attempt++
 		default:
 			attempt = 0
 		}
-		if cause = m.awaitPass(ctx, attempt, report.Elapsed); cause == "" {
+		if cause = m.awaitPass(ctx, wait{attempt, report.Elapsed, ill}); cause == "" {
 			return nil
 		}
 	}
 }
 
-// awaitPass returns the cause of the next pass, "" when ctx ended. attempt is
-// how many passes before it could not compare everything: then it comes
-// earlier, but not so early that passes are all there is.
-func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration) PassCause {
+// wait is what says how long it is until the next pass.
+type wait struct {
+	// attempt is how many passes before could not compare everything, and last
+	// how long the last one took.
+	attempt int
+	last    time.Duration
+	// ill: a root was, when the last pass ended.
+	ill bool
+}
+
+// awaitPass returns the cause of the next pass, "" when ctx ended. After passes
+// that could not compare everything it comes earlier, but not so early that
+// passes are all there is. So it does when a root is well again that was ill,
+// whoever is the first to notice.
+func (m *Mirror) awaitPass(ctx context.Context, w wait) PassCause {
 	pause, due := m.o.Interval, AtInterval
-	if attempt > 0 {
-		if sooner := max(growing(firstPause, pause, attempt-1), passShare*last); sooner < pause {
+	if w.attempt > 0 {
+		if sooner := max(growing(firstPause, pause, w.attempt-1), passShare*w.last); sooner < pause {
 			pause, due = sooner, OnRetry
 		}
 	}
@@ -227,7 +239,7 @@ func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration)
 	defer poll.Stop()
 	seen, wall := time.Now(), m.o.Wall()
 	for hurried := false; ; {
-		if !hurried && m.ailing() {
+		if !hurried && (w.ill || m.ailing()) {
 			poll.Reset(sourcePoll)
 			hurried = true
 		}
@@ -247,7 +259,7 @@ func (m *Mirror) awaitPass(ctx context.Context, attempt int, last time.Duration)
 			return OnResume
 		}
 		seen, wall = seen.Add(awake), wall.Add(passed)
-		if m.ailing() && m.recovered() {
+		if (w.ill || m.ailing()) && m.recovered() {
 			select {
 			case <-m.requests: // this pass will do
 			default:

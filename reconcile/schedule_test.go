@@ -208,6 +208,38 @@ func TestASourceThatComesBackSoonIsNoticedSoon(t *testing.T) {
 	})
 }
 
+// Whoever notices first that a root is well again, what it kept from being compared
+// is made up for.
+func TestAPassThatAnIllRootEndedIsMadeAgain(t *testing.T) {
+	for name, root := range map[string]struct {
+		ill, well, notice func(*reconcile.Mirror, *twin)
+	}{
+		"source": {
+			func(_ *reconcile.Mirror, w *twin) { w.source.FailCheck(tree.ErrSourceMissing) },
+			func(_ *reconcile.Mirror, w *twin) { w.source.FailCheck(nil) },
+			func(m *reconcile.Mirror, _ *twin) { m.CheckSource() },
+		},
+		"replica": {
+			func(_ *reconcile.Mirror, w *twin) { w.ill(tree.ErrReplicaReplaced) },
+			func(_ *reconcile.Mirror, w *twin) { w.ill(nil) },
+			func(m *reconcile.Mirror, _ *twin) { m.Dirty([]string{"file"}, reconcile.ByWatch) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
+				time.Sleep(11 * time.Second) // on the fake clock
+				root.ill(m, w)
+				m.RequestPass(reconcile.OnRequest)
+				time.Sleep(1500 * time.Millisecond) // on the fake clock
+				root.well(m, w)
+				root.notice(m, w)
+				time.Sleep(time.Second) // on the fake clock
+				d.want(t, "0s start", "10s done", "11s request", "11s done", "13s return")
+			})
+		})
+	}
+}
+
 func wantReasons(t *testing.T, d *diary, want ...reconcile.HoldReason) {
 	t.Helper()
 	synctest.Wait()

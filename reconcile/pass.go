@@ -300,12 +300,12 @@ func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder,
 	defer v.node.close()
 	f, err := p.m.source.Folder(v.path)
 	if err != nil {
-		return nil, p.unread(v.path, err)
+		return nil, p.unread(ctx, v.path, err)
 	}
 	defer f.Close()
 	self, err := f.Self()
 	if err != nil {
-		return nil, p.unread(v.path, err)
+		return nil, p.unread(ctx, v.path, err)
 	}
 	if id := p.m.replica.ID(); id != (tree.ID{}) && self.ID == id {
 		return nil, fmt.Errorf("%w: the replica is at %q of the source", ErrOverlap, string(v.path))
@@ -314,7 +314,7 @@ func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder,
 	defer room.giveBack()
 	entries, err := p.list(f, room)
 	if err != nil {
-		return nil, p.unread(v.path, err)
+		return nil, p.unread(ctx, v.path, err)
 	}
 	p.m.tellHolds(p.m.guard.listed(v.path, entries))
 	c, err := p.m.replica.Compare(ctx, tree.Subject{
@@ -332,18 +332,26 @@ func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder,
 }
 
 // unread deals with a folder of the source that could not be read. What the
-// replica has there is kept.
-func (p *pass) unread(path tree.Path, err error) error {
+// replica has there is kept, unless the folder is gone: then the pass ends when
+// it is looked at again.
+func (p *pass) unread(ctx context.Context, path tree.Path, err error) error {
 	switch {
 	case errors.Is(err, tree.ErrSourceMissing):
 		return err
-	case errors.Is(err, fs.ErrNotExist):
-		if p.visit == nil {
-			p.m.queue.add(path, dirt{cause: ByPass})
-		}
+	case !errors.Is(err, fs.ErrNotExist):
+		p.problem(path, err)
+		return nil
+	case p.visit == nil:
+		p.follow(path, dirt{cause: ByPass}, nil, nil)
 		return nil
 	}
-	p.problem(path, err)
+	found := p.m.replica.Look(ctx, []tree.Path{path})[0]
+	switch {
+	case found.Err != nil:
+		p.problem(path, found.Err)
+	case found.Entry.Kind != tree.Absent:
+		return p.drift(ctx, path, &tree.Drift{Differs: tree.OfExistence, Want: tree.Entry{Name: path.Name()}, Have: found.Entry}, nil)
+	}
 	return nil
 }
 

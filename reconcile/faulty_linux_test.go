@@ -204,6 +204,32 @@ func TestUnreachableForAWhile(t *testing.T) {
 	})
 }
 
+// A server that gives up what was asked of it has not ended this side.
+func TestCancelledBySomebodyElse(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{context.Canceled, context.DeadlineExceeded} {
+		t.Run(err.Error(), func(t *testing.T) {
+			t.Parallel()
+			r := setUp(t, reconcile.Options{})
+			m := &moody{Replica: r.dst, mood: well}
+			r.dst = m
+			r.renew()
+			r.served(func(ctx context.Context) {
+				var calls atomic.Int64
+				m.set(func(a tree.Action) error {
+					if a.Path == "file" && calls.Add(1) <= 3 {
+						return fmt.Errorf("stage: %w", err)
+					}
+					return nil
+				})
+				r.write("file", "content")
+				r.dirty(ctx, "file")
+				r.wantEqual("when it is answered again")
+			})
+		})
+	}
+}
+
 // The times of a folder are part of what a path is settled with: a pass must
 // not end before them.
 func TestOnceWaitsForTimesOfFolders(t *testing.T) {

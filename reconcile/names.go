@@ -247,7 +247,7 @@ func (b *batch) respell(ctx context.Context, l *look) {
 	began := time.Now()
 	o := m.replica.Apply(ctx, []tree.Action{action})[0]
 	if o.Err != nil {
-		b.fail(l, o.Err)
+		b.fail(ctx, l, o.Err)
 		return
 	}
 	m.acted(action, o, l.cause, time.Since(began))

@@ -42,7 +42,7 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 			return false // a copy now is better than a link some day
 		}
 		m.queue.suggest(leader, dirt{cause: l.cause})
-		b.fail(l, tree.ErrConflict)
+		b.fail(ctx, l, tree.ErrConflict)
 	case linked:
 		if l.cause != ByPass {
 			m.queue.add(leader, dirt{cause: l.cause})
@@ -298,7 +298,7 @@ func (b *batch) remove(ctx context.Context, l *look) {
 		m.acted(action, o, l.cause, time.Since(began))
 	}
 	if o.Err != nil {
-		b.fail(l, o.Err)
+		b.fail(ctx, l, o.Err)
 		return
 	}
 	m.problems.solved(l.path)
@@ -317,7 +317,7 @@ func (b *batch) mayRemove(ctx context.Context, l *look) bool {
 	if m.guard.limited() && l.have.Kind == tree.Folder {
 		n, err := m.replica.Count(ctx, l.path, math.MaxInt)
 		if err != nil {
-			b.fail(l, err)
+			b.fail(ctx, l, err)
 			return false
 		}
 		r.entries = n

@@ -34,13 +34,13 @@ func growing(first, last time.Duration, attempt int) time.Duration {
 
 // fail decides, and nobody else does, when a path that went wrong is looked
 // at again, and whether anybody is told.
-func (b *batch) fail(l *look, err error) {
+func (b *batch) fail(ctx context.Context, l *look, err error) {
 	m := b.m
 	if l.attempt++; l.attempt == 1 {
 		l.since = time.Now()
 	}
 	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil:
 		b.settle(l, verdict{result: failed})
 	case errors.Is(err, errNowhere):
 		m.problems.solved(l.path)
@@ -71,13 +71,19 @@ func (b *batch) fail(l *look, err error) {
 // mayPass reports whether err may be over in a moment, for a path of which size
 // bytes were to be written.
 func mayPass(err error, size int64) bool {
-	return errors.Is(err, tree.ErrNoParent) || errors.Is(err, tree.ErrConflict) || isRootless(err) ||
+	return errors.Is(err, tree.ErrNoParent) || errors.Is(err, tree.ErrConflict) || isRootless(err) || isGivenUp(err) ||
 		tree.IsFull(err) && size <= smallFile
 }
 
 // isRootless reports whether err is the trouble of one of the roots.
 func isRootless(err error) bool {
 	return errors.Is(err, tree.ErrSourceMissing) || errors.Is(err, tree.ErrUnreachable) || errors.Is(err, tree.ErrReplicaReplaced)
+}
+
+// isGivenUp reports whether somebody else ended what was asked of it: a server
+// that stops, say.
+func isGivenUp(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // quietAttempts is how often a path may find the replica other than expected,

@@ -110,7 +110,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	for _, l := range b.looks {
 		switch {
 		case l.err != nil:
-			b.fail(l, l.err)
+			b.fail(ctx, l, l.err)
 		case l.alone:
 			m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
 			b.settle(l, verdict{result: absent})
@@ -241,7 +241,7 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 	}
 	for i, o := range outcomes {
 		if o.Err != nil {
-			b.fail(owners[i], o.Err)
+			b.fail(ctx, owners[i], o.Err)
 			if over := actions[i].Over; over != tree.Absent && over != actions[i].Want.Kind {
 				// What was replaced may lie aside, not all of it removed: whoever looks into the folder finds it.
 				b.m.queue.suggest(actions[i].Path.Parent(), dirt{cause: ByWatch})

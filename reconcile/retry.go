@@ -104,6 +104,7 @@ func (m *Mirror) quietAttempts() int {
 // postpone gives it back for a while; a pass that waits for it goes on.
 func (m *Mirror) postpone(it *item, pause time.Duration) {
 	m.tell(it, verdict{result: failed})
+	it.hint = nil // it tells of a moment that is over then
 	m.queue.delay(it, pause)
 }
 

@@ -28,6 +28,7 @@ type twin struct {
 	check   error
 	passing int
 	most    int // passes at once
+	checks  int
 }
 
 func (w *twin) Traits() tree.Traits         { return tree.Full() }
@@ -37,6 +38,7 @@ func (w *twin) Flush(context.Context) error { return nil }
 func (w *twin) Check() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.checks++
 	return w.check
 }
 
@@ -174,6 +176,30 @@ func TestAReplicaThatIsIllIsTriedAgain(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 		d.await(t, "its end", func() bool { return len(d.solved) == 1 && len(d.problems) == 1 })
+	})
+}
+
+// However much waits for a replica that is out of reach, waiting costs little.
+func TestManyPathsWaitForAReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &twin{source: treetest.NewSource()}
+		m := reconcile.New(w.source, w, reconcile.Options{Observer: newRecorder()})
+		_ = m.Serve(t.Context(), func(ctx context.Context) error {
+			w.ill(tree.ErrUnreachable)
+			paths := make([]string, 40_000)
+			for i := range paths {
+				paths[i] = fmt.Sprint("file", i)
+			}
+			m.Dirty(paths, reconcile.ByWatch)
+			time.Sleep(5 * time.Second) // on the fake clock
+			w.mu.Lock()
+			if w.checks > 50 {
+				t.Errorf("%d turns in 5s", w.checks)
+			}
+			w.mu.Unlock()
+			w.ill(nil)
+			return m.Idle(ctx)
+		})
 	})
 }
 

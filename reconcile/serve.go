@@ -17,6 +17,9 @@ const (
 	// bigFile is the size from which a file is worked on alone, and never by
 	// all workers at once.
 	bigFile = 16 << 20
+	// illPause is how long a worker rests that found the replica ill: there may
+	// be very many paths that come by again and again until it is well.
+	illPause = sourcePoll / 4
 )
 
 // result is what became of a dirty path.
@@ -86,6 +89,10 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 	if m.checkReplica() != nil {
 		for _, it := range items {
 			m.postpone(it, sourcePoll)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(illPause):
 		}
 		return
 	}

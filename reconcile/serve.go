@@ -119,7 +119,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 		case l.err != nil:
 			b.fail(ctx, l, l.err)
 		case l.alone:
-			m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
+			m.suggestFor(l.pass, l.path.Parent(), dirt{cause: l.cause})
 			b.settle(l, verdict{result: absent})
 		case l.want.Kind != tree.Absent:
 			present = append(present, l)

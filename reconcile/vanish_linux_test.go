@@ -3,7 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"os"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"lockstep/reconcile"
@@ -11,17 +11,18 @@ import (
 )
 
 // overtaken is a source in which something happens just before a folder is
-// opened for the first time.
+// opened for the n-th time.
 type overtaken struct {
 	tree.Source
 	at     tree.Path
+	n      int64
 	happen func()
-	once   sync.Once
+	opened atomic.Int64
 }
 
 func (s *overtaken) Folder(path tree.Path) (tree.SourceFolder, error) {
-	if path == s.at {
-		s.once.Do(s.happen)
+	if path == s.at && s.opened.Add(1) == s.n {
+		s.happen()
 	}
 	return s.Source.Folder(path)
 }
@@ -35,7 +36,7 @@ func TestFolderThatGoesBeforeItIsCompared(t *testing.T) {
 		r := setUp(t, reconcile.Options{})
 		r.write("kept", "kept", "folder/file", "content", "folder/sub/file", "content")
 		r.once()
-		src := &overtaken{Source: r.src, at: "folder", happen: func() { must(t, os.RemoveAll(r.in("folder"))) }}
+		src := &overtaken{Source: r.src, at: "folder", n: 1, happen: func() { must(t, os.RemoveAll(r.in("folder"))) }}
 		return r, reconcile.New(src, r.dst, r.options)
 	}
 	t.Run("once", func(t *testing.T) {
@@ -61,4 +62,20 @@ func TestFolderThatGoesBeforeItIsCompared(t *testing.T) {
 			t.Errorf("told of %q, report %+v", told, report)
 		}
 	})
+}
+
+// A folder that goes after it was compared, while something is brought over from
+// it, is gone from the replica when the pass ends.
+func TestFolderThatGoesWhileItIsBroughtOver(t *testing.T) {
+	r := setUp(t, reconcile.Options{})
+	r.write("kept", "kept", "folder/file", "content")
+	r.once()
+	r.write("folder/new", "new")
+	src := &overtaken{Source: r.src, at: "folder", n: 2, happen: func() { must(t, os.RemoveAll(r.in("folder"))) }}
+	report, err := reconcile.New(src, r.dst, r.options).Once(context.Background())
+	must(t, err)
+	if !report.Equal || report.Removed != 2 {
+		t.Errorf("report %+v", report)
+	}
+	r.wantEqual("after the pass")
 }

@@ -83,6 +83,8 @@ type guard struct {
 	entries   int64
 	burst     int64
 	lastAsked time.Time
+	// passHeld: the limit holds a removal that the pass did not keep back.
+	passHeld bool
 }
 
 func newGuard(o Options) *guard {
@@ -291,6 +293,7 @@ func (g *guard) allow(r removal) (bool, change) {
 	}
 	g.lastAsked = now // what is held goes on with the burst too, or a long one gets the limit again and again
 	if g.burst+int64(r.entries) > g.limit.of(g.entries) {
+		g.passHeld = g.passHeld || r.cause == ByPass
 		return false, g.hold(TooManyRemovals, r.path, r.entries)
 	}
 	g.burst += int64(r.entries)
@@ -302,7 +305,13 @@ func (g *guard) allowPass(removals, entries int64) (bool, change) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.entries = entries
-	if !g.limit.set || removals <= g.limit.of(entries) {
+	switch {
+	case !g.limit.set:
+		return true, change{}
+	case removals <= g.limit.of(entries):
+		if g.passHeld {
+			return true, change{}
+		}
 		g.burst = 0 // nothing of it is held any more
 		return true, g.release(TooManyRemovals)
 	}
@@ -316,6 +325,7 @@ func (g *guard) passBegins() {
 	for _, h := range g.held {
 		h.Count = 0
 	}
+	g.passHeld = false
 }
 
 // holds returns the reasons that hold now.

@@ -238,10 +238,14 @@ func TestMaxDeleteCountsTypeFlips(t *testing.T) {
 					if report := r.pass(ctx); report.Equal || report.Held == 0 {
 						t.Errorf("report %+v", report)
 					}
+					r.pass(ctx)
 				} else {
 					r.dirty(ctx, "many")
 				}
 				wantHeld(t, r, reconcile.TooManyRemovals)
+				if len(r.log.released) != 0 || len(r.mirror.Status().Held) != 1 {
+					t.Errorf("released %v while it is held", r.log.released)
+				}
 				if !exists(r.at("many/7")) {
 					t.Error("removed more than allowed")
 				}

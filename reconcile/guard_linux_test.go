@@ -350,3 +350,32 @@ func TestGuardListsTheRootForPolls(t *testing.T) {
 		})
 	})
 }
+
+// What was held while a pass was past it is looked at again when the hold is over.
+//
+// Scenarios: G5.
+func TestHeldDuringAPassThatReleases(t *testing.T) {
+	r := setUp(t, reconcile.Options{MaxDelete: limit(t, "2"), Interval: time.Hour})
+	r.write("folder/file", "content", "a", "a", "b", "b", "c", "c", "d", "d")
+	r.once()
+	names := []string{"a", "b", "c", "d"}
+	src := &overtaken{Source: r.src, at: "folder", n: 1, happen: func() {
+		r.removing(t, names...)()
+		r.mirror.Dirty(names, reconcile.ByWatch)
+		if err := r.mirror.Idle(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}
+	r.log = newRecorder()
+	o := r.options
+	o.Observer = r.log
+	r.mirror = reconcile.New(src, r.dst, o)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.mirror.Run(ctx) }()
+	r.log.await(t, "the second pass", func() bool { return len(r.log.done) == 2 })
+	cancel()
+	must(t, <-ended)
+	r.wantEqual("when nothing is held any more")
+	wantHeld(t, r, reconcile.TooManyRemovals)
+}

@@ -195,6 +195,7 @@ func (p *pass) settleRemovals(ctx context.Context) error {
 	}
 	ok, told := p.m.guard.allowPass(count, compared+count)
 	p.m.tellHolds(told)
+	p.m.findReleased(told) // what events asked for may have been held since it was compared
 	if !ok {
 		p.mu.Lock()
 		p.report.Held += int64(len(removals))

@@ -27,6 +27,17 @@ func (s *overtaken) Folder(path tree.Path) (tree.SourceFolder, error) {
 	return s.Source.Folder(path)
 }
 
+// removing returns what removes names from the source, whoever calls it.
+func (r *rig) removing(t *testing.T, names ...string) func() {
+	return func() {
+		for _, name := range names {
+			if err := os.RemoveAll(r.in(name)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // A folder that goes after it was listed and before it is compared is not taken
 // for equal.
 //
@@ -36,7 +47,7 @@ func TestFolderThatGoesBeforeItIsCompared(t *testing.T) {
 		r := setUp(t, reconcile.Options{})
 		r.write("kept", "kept", "folder/file", "content", "folder/sub/file", "content")
 		r.once()
-		src := &overtaken{Source: r.src, at: "folder", n: 1, happen: func() { must(t, os.RemoveAll(r.in("folder"))) }}
+		src := &overtaken{Source: r.src, at: "folder", n: 1, happen: r.removing(t, "folder")}
 		return r, reconcile.New(src, r.dst, r.options)
 	}
 	t.Run("once", func(t *testing.T) {
@@ -71,7 +82,7 @@ func TestFolderThatGoesWhileItIsBroughtOver(t *testing.T) {
 	r.write("kept", "kept", "folder/file", "content")
 	r.once()
 	r.write("folder/new", "new")
-	src := &overtaken{Source: r.src, at: "folder", n: 2, happen: func() { must(t, os.RemoveAll(r.in("folder"))) }}
+	src := &overtaken{Source: r.src, at: "folder", n: 2, happen: r.removing(t, "folder")}
 	report, err := reconcile.New(src, r.dst, r.options).Once(context.Background())
 	must(t, err)
 	if !report.Equal || report.Removed != 2 {

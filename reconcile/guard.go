@@ -181,21 +181,22 @@ func (g *guard) sawRootChange() {
 func (g *guard) listed(folder tree.Path, entries []tree.Entry) change {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	var c change
 	for _, e := range entries {
 		if e.Mounted {
-			g.mounts[folder.Join(e.Name)] = true
+			c.add(g.noteMount(folder.Join(e.Name), true))
 		}
 	}
 	if folder != tree.Root {
-		return change{}
+		return c
 	}
 	g.emptyNow = len(entries) == 0
 	if g.emptyNow {
-		return change{}
+		return c
 	}
 	g.strange = g.isStrange(entries)
 	g.seenFull, g.sawChange = true, false
-	c := g.release(SourceEmpty)
+	c.add(g.release(SourceEmpty))
 	if !g.strange {
 		c.add(g.release(SourceStrange))
 		g.top = make(map[string]struct{})
@@ -244,6 +245,14 @@ func (g *guard) mountsNear(path tree.Path) []tree.Path {
 func (g *guard) mountIs(path tree.Path, mounted bool) change {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.noteMount(path, mounted)
+}
+
+// noteMount is mountIs. The caller holds mu.
+func (g *guard) noteMount(path tree.Path, mounted bool) change {
+	if there, known := g.mounts[path]; known && there && mounted {
+		return change{}
+	}
 	g.mounts[path] = mounted
 	for _, there := range g.mounts {
 		if !there {

@@ -379,3 +379,36 @@ func TestHeldDuringAPassThatReleases(t *testing.T) {
 	r.wantEqual("when nothing is held any more")
 	wantHeld(t, r, reconcile.TooManyRemovals)
 }
+
+// A file system that is mounted again as it was has nothing held any more.
+//
+// Scenarios: G6.
+func TestMountBackAsItWas(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	r := manyFiles(t, reconcile.Options{})
+	mount := r.in("mounted")
+	must(t, os.Mkdir(mount, 0o755))
+	if err := syscall.Mount("test", mount, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("mount: %v", err)
+	}
+	aside := t.TempDir()
+	put(t, filepath.Join(mount, "file"), "on it")
+	t.Cleanup(func() {
+		syscall.Unmount(mount, syscall.MNT_DETACH)
+		syscall.Unmount(aside, syscall.MNT_DETACH)
+	})
+	must(t, syscall.Mount(mount, aside, "", syscall.MS_BIND, ""))
+	r.served(func(ctx context.Context) {
+		unmount(t, mount)
+		r.dirty(ctx, "mounted", "mounted/file")
+		wantHeld(t, r, reconcile.MountGone)
+		must(t, syscall.Mount(aside, mount, "", syscall.MS_BIND, ""))
+		report := r.pass(ctx)
+		r.wantEqual("mounted again")
+		if held := r.mirror.Status().Held; len(held) != 0 || len(r.log.released) != 1 || !report.Equal {
+			t.Errorf("held %v, released %v, report %+v", held, r.log.released, report)
+		}
+	})
+}

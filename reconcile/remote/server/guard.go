@@ -95,6 +95,7 @@ func (g *guard) release(path tree.Path) {
 func (g *guard) hold(path tree.Path, n int64) {
 	before, known := g.held[path]
 	if !known {
+		g.last = time.Now() // the burst goes on; asking again is no part of it
 		g.observer.Held(path, int(n))
 		if len(g.held) >= maxHeld {
 			g.sum = forGood

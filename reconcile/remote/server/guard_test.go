@@ -94,3 +94,23 @@ func TestGuardHolds(t *testing.T) {
 		}
 	})
 }
+
+// A burst that goes on is one burst, however long it takes.
+func TestGuardLimitsALongBurstOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		replica := &counted{files: map[tree.Path]bool{}}
+		g := &guard{limit: func(int64) int64 { return 3 }, replica: replica, observer: toldHeld{paths: map[tree.Path]int{}}}
+		allowed := 0
+		for i := range 20 {
+			path := tree.Path(fmt.Sprint(i))
+			replica.files[path] = true
+			if g.allow(t.Context(), tree.Action{Kind: tree.Remove, Path: path, Over: tree.File}) == nil {
+				allowed++
+			}
+			time.Sleep(burstGap / 2) // on the fake clock
+		}
+		if allowed != 3 {
+			t.Errorf("%d were removed, want 3", allowed)
+		}
+	})
+}

@@ -103,6 +103,7 @@ func (m *Mirror) pass(ctx context.Context, cause PassCause) (Report, error) {
 	m.mu.Unlock()
 	m.o.Observer.PassStarted(cause)
 	err := p.run(ctx)
+	p.takeRemovals() // there are some when it failed
 	report := p.done(err)
 	m.mu.Lock()
 	m.current = nil

@@ -169,16 +169,25 @@ func (p *pass) wasRenamed(path tree.Path) bool {
 	return slices.ContainsFunc(p.moved, func(folder tree.Path) bool { return folder.Holds(path) })
 }
 
-// settleRemovals hands over what was kept back, if its number is allowed.
-func (p *pass) settleRemovals(ctx context.Context) error {
+// takeRemovals returns what was kept back: nobody takes it for the former name
+// of something any more.
+func (p *pass) takeRemovals() []extra {
 	p.mu.Lock()
 	removals := p.removals
 	p.removals = nil
-	compared := p.report.Compared
 	p.mu.Unlock()
 	for _, r := range removals {
 		p.m.gone.drop(r.mark, r.path)
 	}
+	return removals
+}
+
+// settleRemovals hands over what was kept back, if its number is allowed.
+func (p *pass) settleRemovals(ctx context.Context) error {
+	removals := p.takeRemovals()
+	p.mu.Lock()
+	compared := p.report.Compared
+	p.mu.Unlock()
 	count := int64(len(removals))
 	if p.m.guard.limited() {
 		for _, r := range removals {

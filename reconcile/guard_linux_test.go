@@ -64,7 +64,7 @@ func TestBothEmpty(t *testing.T) {
 
 // Scenarios: G4.
 func TestSourceEmptiedWhileWatched(t *testing.T) {
-	for _, told := range []string{"every path", "one path, then a pass", "an overflow", "nothing"} {
+	for _, told := range []string{"every path", "one path, then a pass", "an overflow", "the root alone", "nothing"} {
 		t.Run(told, func(t *testing.T) {
 			r := manyFiles(t, reconcile.Options{})
 			r.served(func(ctx context.Context) {
@@ -80,7 +80,10 @@ func TestSourceEmptiedWhileWatched(t *testing.T) {
 				case "an overflow":
 					r.mirror.RequestPass(reconcile.OnOverflow)
 					r.pass(ctx)
-				case "nothing":
+				case "the root alone", "nothing":
+					if told != "nothing" {
+						r.dirty(ctx, "")
+					}
 					r.pass(ctx)
 					wantHeld(t, r, reconcile.SourceEmpty)
 					if !exists(r.at("many/3")) {

@@ -137,7 +137,7 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 // Dirty makes paths be looked at soon: slash-separated, raw bytes, relative
 // to the source. It never blocks for long.
 func (m *Mirror) Dirty(paths []string, cause Cause) {
-	atRoot := func(path string) bool { return tree.Path(path).Parent() == tree.Root }
+	atRoot := func(path string) bool { return path != "" && tree.Path(path).Parent() == tree.Root }
 	if cause == ByWatch && slices.ContainsFunc(paths, atRoot) {
 		m.guard.sawRootChange()
 	}

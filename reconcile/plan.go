@@ -240,7 +240,11 @@ func (b *batch) descend(ctx context.Context, l *look) {
 		}
 	}
 	for _, d := range c.Drift { // one that failed is what led here, maybe
-		m.suggestFor(l.pass, l.path.Join(d.Name()), dirt{cause: l.cause})
+		cause := l.cause
+		if d.Want.Kind == tree.Absent {
+			cause = max(cause, ByPoll) // no watch told of it
+		}
+		m.suggestFor(l.pass, l.path.Join(d.Name()), dirt{cause: cause})
 	}
 }
 

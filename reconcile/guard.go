@@ -277,23 +277,42 @@ type removal struct {
 	counted bool
 }
 
-// allow decides on r, and counts it when it may go.
-func (g *guard) allow(r removal) (bool, change) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// reason returns why r is held whatever its size, and where that lies; "" when it
+// is not. The caller holds mu.
+func (g *guard) reason(r removal) (HoldReason, tree.Path) {
 	for _, reason := range rootReasons {
 		if g.held[reason] != nil {
-			return false, g.hold(reason, r.path, 1)
+			return reason, r.path
 		}
 	}
 	switch {
 	case r.mountGone:
-		return false, g.hold(MountGone, r.path, 1)
+		return MountGone, r.path
 	case r.cause != ByWatch && g.emptyNow && !g.allowEmpty && !(g.seenFull && g.sawChange):
-		return false, g.hold(SourceEmpty, tree.Root, 1)
+		return SourceEmpty, tree.Root
 	case r.cause != ByWatch && g.strange:
-		return false, g.hold(SourceStrange, tree.Root, 1)
-	case !g.limit.set || r.counted:
+		return SourceStrange, tree.Root
+	}
+	return "", tree.Root
+}
+
+// allowRename decides on what takes r.path its name and removes nothing. When
+// it may not, the removal that follows is held, and counted then.
+func (g *guard) allowRename(r removal) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	reason, _ := g.reason(r)
+	return reason == ""
+}
+
+// allow decides on r, and counts it when it may go.
+func (g *guard) allow(r removal) (bool, change) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if reason, at := g.reason(r); reason != "" {
+		return false, g.hold(reason, at, 1)
+	}
+	if !g.limit.set || r.counted {
 		return true, change{}
 	}
 	now := time.Now()

@@ -415,3 +415,45 @@ func TestMountBackAsItWas(t *testing.T) {
 		}
 	})
 }
+
+// While removals are held nothing loses its name in the replica to what looks like
+// it either: a locked folder has other names for files of the same size and time.
+//
+// Scenarios: G10, G1.
+func TestNothingIsRenamedWhileRemovalsAreHeld(t *testing.T) {
+	names := []string{"a", "b", "c"}
+	for name, c := range map[string]struct {
+		reason reconcile.HoldReason
+		change func(t *testing.T, r *rig)
+	}{
+		"strange": {reconcile.SourceStrange, func(t *testing.T, r *rig) {
+			for _, name := range names {
+				must(t, os.Rename(r.in(name), r.in("locked "+name)))
+			}
+		}},
+		"replaced": {reconcile.SourceReplaced, func(t *testing.T, r *rig) {
+			must(t, os.Rename(r.source, r.source+".away"))
+			must(t, os.Mkdir(r.source, 0o755))
+			for _, name := range names {
+				must(t, os.Rename(filepath.Join(r.source+".away", name), r.in("locked "+name)))
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := setUp(t, reconcile.Options{})
+			for _, name := range names {
+				r.write(name, "content of "+name)
+			}
+			r.served(func(ctx context.Context) {
+				c.change(t, r)
+				r.pass(ctx)
+				wantHeld(t, r, c.reason)
+				for _, name := range names {
+					if !exists(r.at(name)) || !exists(r.at("locked "+name)) {
+						t.Errorf("%q lost its name, or the new one was not brought over", name)
+					}
+				}
+			})
+		})
+	}
+}

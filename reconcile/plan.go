@@ -335,6 +335,16 @@ func (b *batch) mayRemove(ctx context.Context, l *look) bool {
 	return ok
 }
 
+// mayRename asks the guard whether what stands at a path that is gone may get
+// another name.
+func (b *batch) mayRename(from tree.Path, cause Cause) bool {
+	b.m.checkSource()
+	if cause == ByPoll {
+		b.listRoot()
+	}
+	return b.m.guard.allowRename(removal{path: from, cause: cause, mountGone: b.m.missesMount(from)})
+}
+
 // listRoot lets the guard know what is in the source root now, once in a batch:
 // what a poll found missing says nothing about when that changed last.
 func (b *batch) listRoot() {

@@ -49,7 +49,7 @@ func (b *batch) renameInstead(ctx context.Context, l *look) bool {
 func (b *batch) renameFrom(ctx context.Context, l *look, old *item, mark signature) bool {
 	m, from := b.m, old.path
 	old.gone = false
-	if !b.stillFits(ctx, from, mark) {
+	if !b.stillFits(ctx, from, mark) || !b.mayRename(from, old.cause) {
 		b.giveBack(old)
 		return false
 	}

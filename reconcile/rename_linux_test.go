@@ -93,7 +93,7 @@ func TestFoldersOfOneTickAreTold(t *testing.T) {
 		t.Run("by "+how, func(t *testing.T) {
 			t.Parallel()
 			r := setUp(t, reconcile.Options{Patience: 200 * time.Millisecond})
-			r.write("a/sub/deep/1", "one", "a/sub/x", "1", "b/sub/2", "two", "c/3", "three")
+			r.write("kept", "kept", "a/sub/deep/1", "one", "a/sub/x", "1", "b/sub/2", "two", "c/3", "three")
 			must(t, os.MkdirAll(r.in("d/empty"), 0o755))
 			stamp := time.Unix(1e9, 5)
 			for _, folder := range []string{"a/sub/deep", "a/sub", "a", "b/sub", "b", "c", "d/empty", "d"} {

@@ -239,10 +239,6 @@ type hashPiece struct {
 	n      int
 }
 
-// zerosAtOnce is how much of a hole is hashed before somebody may end that: a
-// few milliseconds of what takes days for the largest hole there can be.
-const zerosAtOnce = 64 << 30
-
 func (t *transfer) feed(pieces chan<- hashPiece) error {
 	at := int64(0)
 	hole := func(end int64) error {
@@ -250,7 +246,7 @@ func (t *transfer) feed(pieces chan<- hashPiece) error {
 			if err := t.ctx.Err(); err != nil {
 				return err
 			}
-			n := min(end-at, zerosAtOnce)
+			n := min(end-at, tree.ZerosAtOnce)
 			pieces <- hashPiece{zeros: n}
 			at += n
 		}

@@ -148,7 +148,7 @@ func (m *match) hole(inSource, inReplica *holes, offset int64) (int64, error) {
 			return 0, err
 		}
 	}
-	end := min(inSource.start, inReplica.start, m.size, offset+zerosAtOnce)
+	end := min(inSource.start, inReplica.start, m.size, offset+tree.ZerosAtOnce)
 	if end < m.size {
 		end -= end % piece
 	}

@@ -77,6 +77,10 @@ func (h *ContentHash) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// ZerosAtOnce is how many bytes of a hole are hashed before somebody may end
+// that: a few milliseconds of what takes days for the largest hole there can be.
+const ZerosAtOnce = 64 << 30
+
 // Zeros takes n zero bytes, as [ContentHash.Write] would.
 func (h *ContentHash) Zeros(n int64) {
 	if n == 0 {

@@ -132,14 +132,10 @@ func (c *cutting) piece(p chunk.Piece) error {
 	return s.offer()
 }
 
-// zerosAtOnce is how much of a hole is hashed before somebody may end that: a
-// few milliseconds of what takes days for the largest hole there can be.
-const zerosAtOnce = 64 << 30
-
 // zeros hashes a hole, if the call goes on for as long.
 func (c *cutting) zeros(n int64) {
-	for ; n > 0 && c.s.ctx.Err() == nil; n -= zerosAtOnce {
-		c.hash.zeros(min(n, zerosAtOnce))
+	for ; n > 0 && c.s.ctx.Err() == nil; n -= tree.ZerosAtOnce {
+		c.hash.zeros(min(n, tree.ZerosAtOnce))
 	}
 }
 

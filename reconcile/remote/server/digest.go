@@ -27,14 +27,10 @@ func (c *arriving) account(part []byte, at int64) {
 	}
 }
 
-// zerosAtOnce is how much of a hole is hashed before somebody may end that: a
-// few milliseconds of what takes days for the largest hole there can be.
-const zerosAtOnce = 64 << 30
-
 // zeros hashes a hole up to end, if the batch goes on for as long.
 func (c *arriving) zeros(end int64) {
 	for c.hashed < end && c.b.ctx.Err() == nil {
-		n := min(end-c.hashed, zerosAtOnce)
+		n := min(end-c.hashed, tree.ZerosAtOnce)
 		c.hash.Zeros(n)
 		c.hashed += n
 	}

@@ -33,5 +33,5 @@ func (all renames) before(path tree.Path) (was tree.Path, ok bool) {
 
 // isIn reports whether path is that of a folder or file, or below it.
 func isIn(path, folder tree.Path) bool {
-	return len(path) >= len(folder) && path[:len(folder)] == folder && (len(path) == len(folder) || path[len(folder)] == '/')
+	return path == folder || folder.Holds(path)
 }

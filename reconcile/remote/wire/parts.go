@@ -1,5 +1,8 @@
 package wire
 
+// What a short message may take of memory once it is taken apart: its parts are
+// counted first.
+
 import (
 	"fmt"
 

@@ -109,7 +109,7 @@ func TestApprover(t *testing.T) {
 		for at := 0; at < n; {
 			event := (*unix.FanotifyEventMetadata)(unsafe.Pointer(&events[at]))
 			at += int(event.Event_len)
-			time.Sleep(approvedAfter) // that is what the test is about
+			time.Sleep(approvedAfter) // on the real clock: to be slow is what an approver is here for
 			answer := binary.NativeEndian.AppendUint32(nil, uint32(event.Fd))
 			answer = binary.NativeEndian.AppendUint32(answer, unix.FAN_ALLOW)
 			_, err := unix.Write(listener, answer)

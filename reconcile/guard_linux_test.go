@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -257,66 +256,6 @@ func TestMaxDeleteCountsTypeFlips(t *testing.T) {
 	}
 }
 
-// unmount may be told for a moment that the mount is in use when nobody has
-// anything open there.
-func unmount(t *testing.T, path string) {
-	t.Helper()
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for deadline := time.Now().Add(patience); ; <-again.C {
-		err := syscall.Unmount(path, 0)
-		if err == nil {
-			return
-		}
-		if err != syscall.EBUSY || time.Now().After(deadline) {
-			t.Fatalf("unmount: %v", err)
-		}
-	}
-}
-
-// A file system inside the source that is unmounted leaves an empty folder.
-//
-// Scenarios: G6.
-func TestMountGone(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
-	r := manyFiles(t, reconcile.Options{})
-	mount := r.in("mounted")
-	must(t, os.Mkdir(mount, 0o755))
-	mounted := func() {
-		t.Helper()
-		if err := syscall.Mount("test", mount, "tmpfs", 0, "size=1m"); err != nil {
-			t.Skipf("mount: %v", err)
-		}
-		put(t, filepath.Join(mount, "folder/file"), "on it")
-	}
-	mounted()
-	t.Cleanup(func() { syscall.Unmount(mount, syscall.MNT_DETACH) })
-	r.served(func(ctx context.Context) {
-		r.wantEqual("with what is mounted")
-		unmount(t, mount)
-		r.dirty(ctx, "mounted", "mounted/folder", "mounted/folder/file")
-		r.pass(ctx)
-		wantHeld(t, r, reconcile.MountGone)
-		if !exists(r.at("mounted/folder/file")) {
-			t.Error("removed what was unmounted")
-		}
-		must(t, os.Remove(r.in("kept")))
-		r.dirty(ctx, "kept")
-		if exists(r.at("kept")) {
-			t.Error("held a removal elsewhere")
-		}
-		mounted()
-		must(t, os.RemoveAll(filepath.Join(mount, "folder")))
-		report := r.pass(ctx)
-		r.wantEqual("mounted again")
-		if len(r.log.released) != 1 || !report.Equal {
-			t.Errorf("released %v, report %+v", r.log.released, report)
-		}
-	})
-}
-
 // What a poll found missing is held against what is in the source now, not
 // against what was there when a pass came by.
 //
@@ -381,39 +320,6 @@ func TestHeldDuringAPassThatReleases(t *testing.T) {
 	must(t, <-ended)
 	r.wantEqual("when nothing is held any more")
 	wantHeld(t, r, reconcile.TooManyRemovals)
-}
-
-// A file system that is mounted again as it was has nothing held any more.
-//
-// Scenarios: G6.
-func TestMountBackAsItWas(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
-	r := manyFiles(t, reconcile.Options{})
-	mount := r.in("mounted")
-	must(t, os.Mkdir(mount, 0o755))
-	if err := syscall.Mount("test", mount, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mount: %v", err)
-	}
-	aside := t.TempDir()
-	put(t, filepath.Join(mount, "file"), "on it")
-	t.Cleanup(func() {
-		syscall.Unmount(mount, syscall.MNT_DETACH)
-		syscall.Unmount(aside, syscall.MNT_DETACH)
-	})
-	must(t, syscall.Mount(mount, aside, "", syscall.MS_BIND, ""))
-	r.served(func(ctx context.Context) {
-		unmount(t, mount)
-		r.dirty(ctx, "mounted", "mounted/file")
-		wantHeld(t, r, reconcile.MountGone)
-		must(t, syscall.Mount(aside, mount, "", syscall.MS_BIND, ""))
-		report := r.pass(ctx)
-		r.wantEqual("mounted again")
-		if held := r.mirror.Status().Held; len(held) != 0 || len(r.log.released) != 1 || !report.Equal {
-			t.Errorf("held %v, released %v, report %+v", held, r.log.released, report)
-		}
-	})
 }
 
 // While removals are held nothing loses its name in the replica to what looks like

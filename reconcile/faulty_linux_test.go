@@ -103,6 +103,14 @@ type moody struct {
 	mood func(tree.Action) error
 }
 
+// moodyReplica gives r a replica that is well for now.
+func moodyReplica(r *rig) *moody {
+	m := &moody{Replica: r.dst, mood: well}
+	r.dst = m
+	r.renew()
+	return m
+}
+
 func (m *moody) set(mood func(tree.Action) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -141,9 +149,7 @@ func well(tree.Action) error { return nil }
 func TestNoSpaceForSome(t *testing.T) {
 	t.Parallel()
 	r := setUp(t, reconcile.Options{})
-	m := &moody{Replica: r.dst, mood: well}
-	r.dst = m
-	r.renew()
+	m := moodyReplica(r)
 	r.write("big", "does not fit", "small", "fits", "gone", "")
 	r.serve(func(ctx context.Context) {
 		r.pass(ctx)
@@ -180,9 +186,7 @@ func TestNoSpaceForSome(t *testing.T) {
 func TestUnreachableForAWhile(t *testing.T) {
 	t.Parallel()
 	r := setUp(t, reconcile.Options{})
-	m := &moody{Replica: r.dst, mood: well}
-	r.dst = m
-	r.renew()
+	m := moodyReplica(r)
 	r.write("file", "content", "gone", "content")
 	r.serve(func(ctx context.Context) {
 		r.pass(ctx)
@@ -211,9 +215,7 @@ func TestCancelledBySomebodyElse(t *testing.T) {
 		t.Run(err.Error(), func(t *testing.T) {
 			t.Parallel()
 			r := setUp(t, reconcile.Options{})
-			m := &moody{Replica: r.dst, mood: well}
-			r.dst = m
-			r.renew()
+			m := moodyReplica(r)
 			r.served(func(ctx context.Context) {
 				var calls atomic.Int64
 				m.set(func(a tree.Action) error {

@@ -48,9 +48,7 @@ func TestFutileTriesGetRare(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := setUp(t, reconcile.Options{})
 				r.write("f", "content", "p/x/file", "content")
-				m := &moody{Replica: r.dst, mood: well}
-				r.dst = m
-				r.renew()
+				m := moodyReplica(r)
 				r.served(func(ctx context.Context) {
 					var tries atomic.Int64
 					m.set(func(a tree.Action) error {

@@ -61,6 +61,7 @@ func (r *Replica) inferTraits() error {
 	if fat == fatOfSeconds {
 		t.TimeStep = 2e9
 	}
+	t.Earliest, t.Latest = timesOf(kind, t.TimeStep)
 	if !s.folds && fat == notFAT {
 		return nil
 	}

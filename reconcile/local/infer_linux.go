@@ -1,6 +1,7 @@
 package local
 
 import (
+	"math"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,19 @@ const (
 func isFUSE(kind uint64) bool { return kind == unix.FUSE_SUPER_MAGIC }
 
 func hasModes(kind uint64) bool { return slices.Contains(nativeTypes, kind) }
+
+// timesOf returns the bounds of [tree.Traits] where the type of the file system
+// says them. Inodes of ext4 without room for nanoseconds have none for the
+// years after 2038 either (fs/ext4/ext4.h).
+func timesOf(kind uint64, step int64) (earliest, latest int64) {
+	switch {
+	case kind != unix.EXT4_SUPER_MAGIC:
+		return 0, 0
+	case step < 1e9:
+		return math.MinInt32, 1<<34 - 1 + math.MinInt32
+	}
+	return math.MinInt32, math.MaxInt32
+}
 
 func isFAT(kind uint64) fatKind {
 	switch kind {

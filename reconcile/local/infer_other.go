@@ -8,3 +8,5 @@ func hasModes(uint64) bool { return true }
 func isFUSE(uint64) bool { return false }
 
 func isFAT(uint64) fatKind { return notFAT }
+
+func timesOf(uint64, int64) (earliest, latest int64) { return 0, 0 }

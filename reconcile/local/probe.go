@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -94,6 +95,7 @@ func (r *Replica) tryIn(root *at.Dir, name string) error {
 	if t.TimeStep, err = timeStep(f); err != nil {
 		return err
 	}
+	t.Earliest, t.Latest = timeBounds(f)
 	if err := r.tryModes(dir, f); err != nil {
 		return err
 	}
@@ -252,6 +254,38 @@ func holds(f *at.File, name, value string) bool {
 
 // trialTime has an odd digit in every place.
 var trialTime = tree.Time{Sec: 1_000_000_001, Nsec: 999_999_999}
+
+// timeBounds sets times that hardly any file system has room for, and sees what
+// becomes of them.
+func timeBounds(f *at.File) (earliest, latest int64) {
+	earliest = timeBound(f, math.MinInt64, -1)
+	latest = timeBound(f, math.MaxInt64, +1)
+	if trialTime.Sec <= earliest || trialTime.Sec >= latest || earliest == math.MinInt64 && latest == math.MaxInt64 {
+		return 0, 0
+	}
+	return earliest, latest
+}
+
+// timeBound returns what the time extreme becomes, if so does another one
+// beyond it in direction; a bound does that, and what overflows does not.
+func timeBound(f *at.File, extreme, direction int64) int64 {
+	const beyond = 1 << 20
+	kept := func(sec int64) int64 {
+		if f.SetTime(tree.Time{Sec: sec}) != nil {
+			return extreme
+		}
+		e, err := f.Entry()
+		if err != nil {
+			return extreme
+		}
+		return e.ModTime.Sec
+	}
+	bound := kept(extreme)
+	if bound == extreme || kept(bound+direction*beyond) != bound {
+		return extreme
+	}
+	return bound
+}
 
 // timeStep sets a time and sees which of its places are kept.
 func timeStep(f *at.File) (int64, error) {

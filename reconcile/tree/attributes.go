@@ -74,6 +74,10 @@ type Traits struct {
 	// TimeStep is the grain of modification times in nanoseconds: 1 on most
 	// file systems, 1e9 or 2e9 on some.
 	TimeStep int64
+	// Earliest and Latest are the bounds of modification times in seconds
+	// since 1970; both 0 where there are none. What lies beyond becomes the
+	// bound itself.
+	Earliest, Latest int64
 	// Names says what the names of entries can be.
 	Names Names
 }
@@ -111,21 +115,34 @@ func (t *Traits) ProjectIn(want *Entry) (lost Attributes) {
 	if t.Fixed {
 		lost |= t.projectMode(want)
 	}
-	if step := t.TimeStep; step > 1 {
-		before := want.ModTime
-		if n := int64(before.Nsec); step <= 1e9 {
-			want.ModTime.Nsec = int32(n - n%step)
-		} else {
-			want.ModTime = Time{Sec: before.Sec - before.Sec%(step/1e9)}
-		}
-		if want.ModTime != before {
-			lost |= OfModTime
-		}
+	if held := t.projectTime(want.ModTime); held != want.ModTime {
+		want.ModTime = held
+		lost |= OfModTime
 	}
 	if len(want.Xattrs) > 0 {
 		lost |= t.projectXattrs(want)
 	}
 	return lost
+}
+
+// projectTime does what Linux does to a time that it sets: see
+// timestamp_truncate in its fs/inode.c.
+func (t *Traits) projectTime(at Time) Time {
+	if t.Earliest != t.Latest {
+		switch {
+		case at.Sec <= t.Earliest:
+			return Time{Sec: t.Earliest}
+		case at.Sec >= t.Latest:
+			return Time{Sec: t.Latest}
+		}
+	}
+	switch step := t.TimeStep; {
+	case step > 1e9:
+		return Time{Sec: at.Sec - at.Sec%(step/1e9)}
+	case step > 1:
+		at.Nsec -= at.Nsec % int32(step)
+	}
+	return at
 }
 
 func (t *Traits) holdsKind(k Kind) bool {

@@ -159,3 +159,27 @@ func TestProjectFixedModes(t *testing.T) {
 		}
 	}
 }
+
+func TestProjectTimes(t *testing.T) {
+	bound := tree.Full()
+	bound.Earliest, bound.Latest = -1<<31, 1<<31-1
+	coarse := bound
+	coarse.TimeStep = 2e9
+	for _, c := range []struct {
+		traits   tree.Traits
+		at, want tree.Time
+	}{
+		{tree.Full(), tree.Time{Sec: -1 << 40, Nsec: 5}, tree.Time{Sec: -1 << 40, Nsec: 5}},
+		{bound, tree.Time{Sec: -1 << 40, Nsec: 5}, tree.Time{Sec: -1 << 31}},
+		{bound, tree.Time{Sec: -1 << 31, Nsec: 5}, tree.Time{Sec: -1 << 31}},
+		{bound, tree.Time{Sec: -1<<31 + 1, Nsec: 5}, tree.Time{Sec: -1<<31 + 1, Nsec: 5}},
+		{bound, tree.Time{Sec: 1<<31 - 1, Nsec: 5}, tree.Time{Sec: 1<<31 - 1}},
+		{bound, tree.Time{Sec: 1 << 31}, tree.Time{Sec: 1<<31 - 1}},
+		{coarse, tree.Time{Sec: 1<<31 - 2, Nsec: 5}, tree.Time{Sec: 1<<31 - 2}},
+	} {
+		want, lost := c.traits.Project(tree.Entry{Kind: tree.File, ModTime: c.at})
+		if want.ModTime != c.want || lost.Has(tree.OfModTime) != (c.at != c.want) {
+			t.Errorf("%v: %v, lost %v", c.at, want.ModTime, lost)
+		}
+	}
+}

@@ -142,7 +142,7 @@ func FromTraits(t tree.Traits) *Traits {
 	return &Traits{
 		Owners: t.Owners, Uid: t.UID, Groups: t.Groups, Devices: t.Devices, Fifos: t.FIFOs, Symlinks: t.Symlinks,
 		HardLinks: t.HardLinks, SpecialLinks: t.SpecialLinks, UserXattrs: t.UserXattrs, SystemXattrs: t.SystemXattrs, Acls: t.ACLs,
-		TimeStep: t.TimeStep, Fixed: t.Fixed, FileMode: t.FileMode, FolderMode: t.FolderMode, Names: fromNames(t.Names),
+		TimeStep: t.TimeStep, Earliest: t.Earliest, Latest: t.Latest, Fixed: t.Fixed, FileMode: t.FileMode, FolderMode: t.FolderMode, Names: fromNames(t.Names),
 	}
 }
 
@@ -165,11 +165,11 @@ func ToTraits(m *Traits) (tree.Traits, error) {
 	t := tree.Traits{
 		Owners: m.GetOwners(), UID: m.GetUid(), Groups: slices.Clone(m.GetGroups()), Devices: m.GetDevices(),
 		FIFOs: m.GetFifos(), Symlinks: m.GetSymlinks(), HardLinks: m.GetHardLinks(), SpecialLinks: m.GetSpecialLinks(), UserXattrs: m.GetUserXattrs(),
-		SystemXattrs: m.GetSystemXattrs(), ACLs: m.GetAcls(), TimeStep: m.GetTimeStep(),
+		SystemXattrs: m.GetSystemXattrs(), ACLs: m.GetAcls(), TimeStep: m.GetTimeStep(), Earliest: m.GetEarliest(), Latest: m.GetLatest(),
 		Fixed: m.GetFixed(), FileMode: m.GetFileMode(), FolderMode: m.GetFolderMode(), Names: toNames(m.GetNames()),
 	}
 	n := t.Names
-	if t.TimeStep < 1 || t.TimeStep > 1e12 || len(t.Groups) > 1<<16 || t.FileMode|t.FolderMode > 0o7777 ||
+	if t.TimeStep < 1 || t.TimeStep > 1e12 || t.Earliest > t.Latest || len(t.Groups) > 1<<16 || t.FileMode|t.FolderMode > 0o7777 ||
 		len(n.Refused) > 255 || n.Longest < 0 || n.Longest > tree.MaxName {
 		return t, errors.New("what the server's file system holds makes no sense")
 	}

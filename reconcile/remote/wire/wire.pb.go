@@ -202,6 +202,8 @@ type Traits struct {
 	FileMode      uint32                 `protobuf:"varint,14,opt,name=file_mode,json=fileMode,proto3" json:"file_mode,omitempty"`
 	FolderMode    uint32                 `protobuf:"varint,15,opt,name=folder_mode,json=folderMode,proto3" json:"folder_mode,omitempty"`
 	Names         *Names                 `protobuf:"bytes,16,opt,name=names,proto3" json:"names,omitempty"`
+	Earliest      int64                  `protobuf:"varint,17,opt,name=earliest,proto3" json:"earliest,omitempty"`
+	Latest        int64                  `protobuf:"varint,18,opt,name=latest,proto3" json:"latest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -346,6 +348,20 @@ func (x *Traits) GetNames() *Names {
 		return x.Names
 	}
 	return nil
+}
+
+func (x *Traits) GetEarliest() int64 {
+	if x != nil {
+		return x.Earliest
+	}
+	return 0
+}
+
+func (x *Traits) GetLatest() int64 {
+	if x != nil {
+		return x.Latest
+	}
+	return 0
 }
 
 type Names struct {
@@ -2090,7 +2106,7 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12+\n" +
 	"\x06traits\x18\x03 \x01(\v2\x13.lockstep.v1.TraitsR\x06traits\x12\x1a\n" +
 	"\bidentity\x18\x04 \x01(\fR\bidentity\x12,\n" +
-	"\arefusal\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\arefusal\"\xcf\x03\n" +
+	"\arefusal\x18\x05 \x01(\v2\x12.lockstep.v1.ErrorR\arefusal\"\x83\x04\n" +
 	"\x06Traits\x12\x16\n" +
 	"\x06owners\x18\x01 \x01(\bR\x06owners\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\rR\x03uid\x12\x16\n" +
@@ -2111,7 +2127,9 @@ const file_wire_proto_rawDesc = "" +
 	"\tfile_mode\x18\x0e \x01(\rR\bfileMode\x12\x1f\n" +
 	"\vfolder_mode\x18\x0f \x01(\rR\n" +
 	"folderMode\x12(\n" +
-	"\x05names\x18\x10 \x01(\v2\x12.lockstep.v1.NamesR\x05names\"\x82\x02\n" +
+	"\x05names\x18\x10 \x01(\v2\x12.lockstep.v1.NamesR\x05names\x12\x1a\n" +
+	"\bearliest\x18\x11 \x01(\x03R\bearliest\x12\x16\n" +
+	"\x06latest\x18\x12 \x01(\x03R\x06latest\"\x82\x02\n" +
 	"\x05Names\x12\x14\n" +
 	"\x05folds\x18\x01 \x01(\bR\x05folds\x12\x1d\n" +
 	"\n" +

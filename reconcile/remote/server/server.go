@@ -142,7 +142,7 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, who string, hello *wi
 	x.folder = folder
 	x.guard = &guard{limit: s.o.MaxRemovals, replica: folder.Replica, observer: s.o.Observer}
 	welcome := &wire.Welcome{
-		Software: s.o.Software, Version: wire.Version, Identity: folder.Identity,
+		Software: s.o.Software, Version: hello.Version, Identity: folder.Identity,
 		Traits: wire.FromTraits(folder.Replica.Traits()),
 	}
 	if err := wire.SendWelcome(conn, welcome); err != nil {

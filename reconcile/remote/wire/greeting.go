@@ -11,7 +11,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The versions of the protocol that this program speaks.
+// The versions of the protocol that this program speaks. Two sides speak the
+// newest one that both know, and each says nothing then that came later. What
+// whoever does not know it may pass over is added to the messages of a version,
+// for that is what becomes of fields that are unknown; all else is another
+// version.
 const (
 	oldestVersion = 3
 	newestVersion = 3
@@ -72,7 +76,8 @@ func send(w io.Writer, body proto.Message) error {
 	return nil
 }
 
-// ReadHello reads the client's greeting and not a byte more. Errors:
+// ReadHello reads the client's greeting and not a byte more, and sets the version
+// that both speak. Errors:
 // [ErrVersion]; the Hello is complete then, and [SendWelcome] can still tell
 // the client.
 func ReadHello(r io.Reader) (*Hello, error) {
@@ -84,11 +89,13 @@ func ReadHello(r io.Reader) (*Hello, error) {
 		return nil, errors.New("read the greeting: not a lockstep client")
 	}
 	h := &Hello{}
-	if err := readBody(r, h); err != nil && !errors.Is(err, ErrVersion) {
+	version, err := readBody(r, h)
+	if err != nil && !errors.Is(err, ErrVersion) {
 		return nil, fmt.Errorf("read the greeting: %w", err)
 	} else if err != nil {
 		return h, err
 	}
+	h.Version = version
 	if len(h.Folder) > MaxPath || len(h.Instance) > 64 || len(h.Who) > maxText || len(h.Software) > maxText {
 		return nil, errors.New("read the greeting: a field is too long")
 	}
@@ -102,9 +109,13 @@ func ReadWelcome(r io.Reader) (*Welcome, error) {
 		return nil, err
 	}
 	w := &Welcome{}
-	err := readBody(r, w)
+	version, err := readBody(r, w)
 	if err == nil || errors.Is(err, ErrVersion) {
-		if refusal := ToError(w.Refusal); refusal != nil {
+		refusal := ToError(w.Refusal)
+		if err != nil && errors.Is(refusal, ErrVersion) {
+			return w, err // which says the same, as it is seen from here
+		}
+		if refusal != nil {
 			return w, errors.Join(err, refusal)
 		}
 	}
@@ -113,6 +124,9 @@ func ReadWelcome(r io.Reader) (*Welcome, error) {
 	}
 	if len(w.Identity) > 64 || w.Traits == nil {
 		return nil, errors.New("read the greeting: it is not complete")
+	}
+	if w.Version > version {
+		return nil, fmt.Errorf("%w: it took %d, where %d is the newest of both", ErrVersion, w.Version, version)
 	}
 	return w, nil
 }
@@ -141,29 +155,28 @@ func shown(text []byte) string {
 	return string(text[:min(len(text), maxText)])
 }
 
-func readBody(r io.Reader, into proto.Message) error {
+// readBody reads what follows the magic, and returns the newest version that both
+// sides speak.
+func readBody(r io.Reader, into proto.Message) (version uint32, err error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
-		return err
+		return 0, err
 	}
 	oldest, newest := binary.BigEndian.Uint16(header[:]), binary.BigEndian.Uint16(header[2:])
 	length := binary.BigEndian.Uint32(header[4:])
 	if length > maxGreeting {
-		return fmt.Errorf("a greeting of %d bytes is too long", length)
+		return 0, fmt.Errorf("a greeting of %d bytes is too long", length)
 	}
 	body := make([]byte, length)
 	if _, err := io.ReadFull(r, body); err != nil {
-		return err
+		return 0, err
 	}
 	spoken := oldest <= newestVersion && newest >= oldestVersion
 	if err := proto.Unmarshal(body, into); err != nil && spoken {
-		return err
+		return 0, err
 	}
 	if !spoken {
-		return fmt.Errorf("%w: here %d to %d, there %d to %d", ErrVersion, oldestVersion, newestVersion, oldest, newest)
+		return 0, fmt.Errorf("%w: here %d to %d, there %d to %d; update the older one", ErrVersion, oldestVersion, newestVersion, oldest, newest)
 	}
-	return nil
+	return uint32(min(newest, newestVersion)), nil
 }
-
-// Version is what a server chooses for a client that it can understand.
-const Version = newestVersion

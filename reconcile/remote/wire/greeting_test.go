@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -51,7 +52,7 @@ func TestGoldenGreetings(t *testing.T) {
 	// Byte by byte, and not one byte too many (X30).
 	rest := "what follows"
 	back, err := ReadHello(iotest.OneByteReader(io.MultiReader(&h, strings.NewReader(rest))))
-	if err != nil || !proto.Equal(back, hello()) {
+	if err != nil || !proto.Equal(back, spoken(hello())) {
 		t.Errorf("%v, %v", back, err)
 	}
 	stream := io.MultiReader(strings.NewReader("Last login: today\r\n"), &w, strings.NewReader(rest))
@@ -96,6 +97,42 @@ func golden(t *testing.T, name string) io.Reader {
 	return bytes.NewReader(raw)
 }
 
+// spoken is h as it is read.
+func spoken(h *Hello) *Hello {
+	h.Version = newestVersion
+	return h
+}
+
+// TestLaterGreetings (X16): with a side that speaks later versions too, the
+// newest one is spoken that both know; what its greeting says besides is passed
+// over, and it may not take a version that this side does not know.
+func TestLaterGreetings(t *testing.T) {
+	later := func(greeting func(io.Writer) error) io.Reader {
+		var buf bytes.Buffer
+		if err := greeting(&buf); err != nil {
+			t.Fatal(err)
+		}
+		raw := protowire.AppendVarint(protowire.AppendTag(buf.Bytes(), 99, protowire.VarintType), 1)
+		header := raw[len(magic):]
+		binary.BigEndian.PutUint16(header[2:], newestVersion+2)
+		binary.BigEndian.PutUint32(header[4:], uint32(len(header)-headerSize))
+		return bytes.NewReader(raw)
+	}
+	h, err := ReadHello(later(func(w io.Writer) error { return SendHello(w, hello()) }))
+	if err != nil || h.Version != newestVersion || !bytes.Equal(h.Instance, hello().Instance) {
+		t.Errorf("%v, %v", h, err)
+	}
+	m := welcome()
+	m.Version = newestVersion
+	if w, err := ReadWelcome(later(func(w io.Writer) error { return SendWelcome(w, m) })); err != nil || w.Version != newestVersion {
+		t.Errorf("%v, %v", w, err)
+	}
+	m.Version++
+	if w, err := ReadWelcome(later(func(w io.Writer) error { return SendWelcome(w, m) })); !errors.Is(err, ErrVersion) {
+		t.Errorf("%v, %v", w, err)
+	}
+}
+
 // TestNoise (X17): what came instead of a greeting is shown, and bounded.
 func TestNoise(t *testing.T) {
 	var noise *NoiseError
@@ -136,7 +173,11 @@ func TestVersions(t *testing.T) {
 	if err := SendWelcome(&buf, &Welcome{Refusal: FromError(ErrVersion)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadWelcome(&buf); !errors.Is(err, ErrVersion) {
+	raw = buf.Bytes()
+	binary.BigEndian.PutUint16(raw[len(magic):], 7)
+	binary.BigEndian.PutUint16(raw[len(magic)+2:], 9)
+	// It is said once, as it is seen from here.
+	if _, err := ReadWelcome(bytes.NewReader(raw)); !errors.Is(err, ErrVersion) || strings.Count(err.Error(), ErrVersion.Error()) != 1 {
 		t.Errorf("%v", err)
 	}
 }
@@ -167,6 +208,9 @@ func FuzzGreeting(f *testing.F) {
 	f.Add(w.Bytes())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if got, err := ReadHello(bytes.NewReader(raw)); err == nil {
+			if got.Version < oldestVersion || got.Version > newestVersion {
+				t.Fatalf("version %d is spoken", got.Version)
+			}
 			var again bytes.Buffer
 			if err := SendHello(&again, got); err != nil {
 				t.Fatal(err)

@@ -33,9 +33,11 @@ type Hello struct {
 	Folder   []byte                 `protobuf:"bytes,2,opt,name=folder,proto3" json:"folder,omitempty"`
 	// Drawn once for each process: a client that comes back takes over its own
 	// lease.
-	Instance      []byte `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`
-	ReadOnly      bool   `protobuf:"varint,4,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
-	Who           string `protobuf:"bytes,5,opt,name=who,proto3" json:"who,omitempty"`
+	Instance []byte `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`
+	ReadOnly bool   `protobuf:"varint,4,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	Who      string `protobuf:"bytes,5,opt,name=who,proto3" json:"who,omitempty"`
+	// Of the protocol, that both sides speak: set by who reads the greeting.
+	Version       uint32 `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -105,12 +107,20 @@ func (x *Hello) GetWho() string {
 	return ""
 }
 
+func (x *Hello) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 // Welcome is the body of the server's greeting.
 type Welcome struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Software string                 `protobuf:"bytes,1,opt,name=software,proto3" json:"software,omitempty"`
-	Version  uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	Traits   *Traits                `protobuf:"bytes,3,opt,name=traits,proto3" json:"traits,omitempty"`
+	// Of the protocol, that both sides speak.
+	Version uint32  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Traits  *Traits `protobuf:"bytes,3,opt,name=traits,proto3" json:"traits,omitempty"`
 	// Names the folder for as long as it is the same one.
 	Identity []byte `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"`
 	// Why the client is not admitted.
@@ -2094,13 +2104,14 @@ var File_wire_proto protoreflect.FileDescriptor
 const file_wire_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
-	"wire.proto\x12\vlockstep.v1\"\x86\x01\n" +
+	"wire.proto\x12\vlockstep.v1\"\xa0\x01\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bsoftware\x18\x01 \x01(\tR\bsoftware\x12\x16\n" +
 	"\x06folder\x18\x02 \x01(\fR\x06folder\x12\x1a\n" +
 	"\binstance\x18\x03 \x01(\fR\binstance\x12\x1b\n" +
 	"\tread_only\x18\x04 \x01(\bR\breadOnly\x12\x10\n" +
-	"\x03who\x18\x05 \x01(\tR\x03who\"\xb6\x01\n" +
+	"\x03who\x18\x05 \x01(\tR\x03who\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\rR\aversion\"\xb6\x01\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bsoftware\x18\x01 \x01(\tR\bsoftware\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12+\n" +

@@ -122,14 +122,17 @@ func grow(buf *[xattrMax]byte, f func([]byte) (int, error)) (int, error) {
 }
 
 // mirrored reports whether the attribute belongs to what a mirror keeps
-// equal. What is left out belongs to the system: security labels, and the
-// marks of overlayfs, which would change what a replica below one shows.
+// equal. What is left out belongs to the system: security labels, the marks of
+// overlayfs, which would change what a replica below one shows, and the names
+// by which xfs lists its ACLs once more: who removes one removes the ACL.
 func mirrored(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "user."):
 		return true
 	case name == tree.ACLAccess || name == tree.ACLDefault:
 		return true
+	case name == "trusted.SGI_ACL_FILE" || name == "trusted.SGI_ACL_DEFAULT": // fs/xfs/libxfs/xfs_format.h
+		return false
 	case name == "security.capability":
 		return Privileged()
 	case strings.HasPrefix(name, "trusted."):

@@ -157,6 +157,11 @@ func (d *Dir) Identity() (Identity, error) {
 	if st.Mask&unix.STATX_BTIME != 0 && kind != unix.OVERLAYFS_SUPER_MAGIC {
 		i.birth = timeOf(st.Btime)
 	}
+	// XFS takes the number of its device for its own, and a disk may come back
+	// with another one.
+	if kind == unix.XFS_SUPER_MAGIC && i.birth != (tree.Time{}) {
+		i.fsID = 0
+	}
 	return i, nil
 }
 

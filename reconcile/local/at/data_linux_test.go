@@ -1,6 +1,7 @@
 package at
 
 import (
+	"errors"
 	"io"
 	"testing"
 	"time"
@@ -47,4 +48,17 @@ func TestDataWhileHolesAreMade(t *testing.T) {
 	}
 	close(stop)
 	<-ended
+}
+
+// A file that cannot share its blocks, for the system swaps to it, say, can be read
+// all the same. Scenarios: S14.
+func TestCloneRefused(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EXDEV, unix.EINVAL, unix.EOPNOTSUPP, unix.ENOTTY, unix.ETXTBSY} {
+		if err := unsupported("ioctl", errno); !errors.Is(err, ErrUnsupported) || !errors.Is(err, errno) {
+			t.Errorf("%v became %v", errno, err)
+		}
+	}
+	if err := unsupported("ioctl", unix.EIO); errors.Is(err, ErrUnsupported) {
+		t.Errorf("trouble became %v", err)
+	}
 }

@@ -149,12 +149,12 @@ func (f *File) seek(offset int64, whence int) (int64, error) {
 }
 
 // unsupported gives the errnos by which systems say "not between these two
-// files" the name [ErrUnsupported].
+// files" the name [ErrUnsupported]: ETXTBSY is said of one that is swapped to.
 func unsupported(call string, err error) error {
 	switch err {
 	case nil:
 		return nil
-	case unix.EXDEV, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOTTY:
+	case unix.EXDEV, unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOTTY, unix.ETXTBSY:
 		return fmt.Errorf("%w: %w", ErrUnsupported, os.NewSyscallError(call, err))
 	}
 	return os.NewSyscallError(call, err)

@@ -114,7 +114,9 @@ func (s *sample) list(r *Replica, path tree.Path) (below []tree.Path) {
 
 func (s *sample) note(e tree.Entry) {
 	s.entries++
-	s.changes[e.ChangeTime.Nsec]++
+	if e.ChangeTime != (tree.Time{}) { // else this system does not tell it
+		s.changes[e.ChangeTime.Nsec]++
+	}
 	s.owners[[2]uint32{e.UID, e.GID}]++
 	switch e.Kind {
 	case tree.File:

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"lockstep/reconcile/tree"
 )
 
 // TestTraitsOfThisFileSystem holds what is found by trying, and by looking
@@ -51,5 +53,15 @@ func TestSampleTimeStep(t *testing.T) {
 		if got := s.timeStep(); got != c.want {
 			t.Errorf("%v: %d, not %d", c.nanoseconds, got, c.want)
 		}
+	}
+}
+
+// TestSampleWithoutChangeTimes: a system that does not tell them says nothing
+// about the clock.
+func TestSampleWithoutChangeTimes(t *testing.T) {
+	s := sample{files: map[uint32]int{}, owners: map[[2]uint32]int{}, changes: map[int32]int{}}
+	s.note(tree.Entry{Kind: tree.File, ModTime: tree.Time{Sec: 1, Nsec: 1}})
+	if got := s.timeStep(); got != 1 {
+		t.Errorf("steps of %d ns", got)
 	}
 }

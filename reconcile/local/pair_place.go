@@ -64,8 +64,10 @@ func absolute(path string) (string, error) {
 	return folder + string(filepath.Separator) + path, err
 }
 
+// trimSeparators leaves a root its separator.
 func trimSeparators(path string) string {
-	for len(path) > 1 && os.IsPathSeparator(path[len(path)-1]) {
+	root := len(filepath.VolumeName(path)) + 1
+	for len(path) > root && os.IsPathSeparator(path[len(path)-1]) {
 		path = path[:len(path)-1]
 	}
 	return path

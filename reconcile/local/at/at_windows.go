@@ -262,6 +262,9 @@ func long(path string) string {
 
 // inner strips the path, which callers know.
 func inner(err error) error {
+	if errors.Is(err, windows.ERROR_INVALID_NAME) || errors.Is(err, windows.ERROR_FILENAME_EXCED_RANGE) {
+		return ErrUnsupported
+	}
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
 		return os.NewSyscallError(pathError.Op, pathError.Err)

@@ -1,0 +1,16 @@
+package local
+
+import "testing"
+
+func TestVolumesKeepTheirSeparator(t *testing.T) {
+	for path, want := range map[string]string{
+		`C:\`: `C:\`, `C:\\`: `C:\`, `C:\a\`: `C:\a`, `\`: `\`, `\\host\share\`: `\\host\share\`, `\\host\share\a\`: `\\host\share\a`,
+	} {
+		if got := trimSeparators(path); got != want {
+			t.Errorf("%s: %s, not %s", path, got, want)
+		}
+	}
+	if err := checkLinkOwners(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+}

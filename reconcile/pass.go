@@ -326,7 +326,7 @@ func (p *pass) compareFolder(ctx context.Context, v visitFolder) ([]visitFolder,
 		if ctx.Err() != nil || errors.Is(err, tree.ErrUnreachable) || errors.Is(err, tree.ErrReplicaReplaced) {
 			return nil, err
 		}
-		p.problem(v.path, fmt.Errorf("compare: %w", err))
+		p.problem(v.path, err)
 		return nil, nil
 	}
 	return p.take(ctx, v, listed{self, entries}, c)

@@ -170,8 +170,11 @@ func (d *Dir) SetTime(name string, t tree.Time) error {
 func (d *Dir) SetBothTimes() { d.sys.bothTimes = true }
 
 // Lock takes the lock of the folder, which ends with the handle at the
-// latest. Errors: [ErrLocked].
+// latest. Errors: [ErrLocked]; [fs.ErrPermission] for one that may not be read.
 func (d *Dir) Lock() error {
+	if d.pathOnly {
+		return os.NewSyscallError("openat", unix.EACCES)
+	}
 	err := retry("flock", func() error { return unix.Flock(d.fd, unix.LOCK_EX|unix.LOCK_NB) })
 	if err != nil && isErrno(err, unix.EWOULDBLOCK) {
 		return ErrLocked

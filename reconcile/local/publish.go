@@ -137,13 +137,18 @@ func taken(err error) error {
 // folder is on one of the two sides, and removes the old entry.
 //
 // It calls renameat2(RENAME_EXCHANGE). Where that is missing, the old entry
-// steps aside first, and for a moment nothing stands there.
+// steps aside first, and for a moment nothing stands there. So it is for longer
+// where a folder cannot even do that: one of the lower layer of an overlay, or
+// that is a subvolume of its own, is removed from its place.
 func (b *batch) swap(f *folder, i int, temp string) error {
 	name := b.actions[i].Path.Name()
 	old := temp
 	err := f.dir.Rename(temp, f.dir, name, at.Exchange)
 	if errors.Is(err, at.ErrUnsupported) {
 		old, err = b.stepAside(f, name, temp)
+	}
+	if errors.Is(err, syscall.EXDEV) {
+		return b.makeRoom(f, i, temp)
 	}
 	if err != nil {
 		b.r.removeTree(context.WithoutCancel(b.ctx), f.dir, temp)
@@ -157,6 +162,21 @@ func (b *batch) swap(f *folder, i int, temp string) error {
 		return fmt.Errorf("remove what was replaced: %w", err)
 	}
 	return nil
+}
+
+// makeRoom removes what stands at the path of action i and gives temp the name.
+func (b *batch) makeRoom(f *folder, i int, temp string) error {
+	name := b.actions[i].Path.Name()
+	removed, err := b.r.removeTree(b.ctx, f.dir, name)
+	b.outcomes[i].Removed = removed
+	if err == nil {
+		err = moveNew(f.dir, temp, f.dir, name)
+	}
+	if err != nil {
+		b.r.removeTree(context.WithoutCancel(b.ctx), f.dir, temp)
+	}
+	b.r.temps.drop(temp)
+	return err
 }
 
 func (b *batch) stepAside(f *folder, name, temp string) (old string, err error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // syncEach is up to how many files of one batch are synced one by one; more
-// are staged together and one syncfs(2) does for all of them.
+// are staged together and one syncfs(2) does for all of them, where it does.
 const syncEach = 4
 
 // batch is one call of [Replica.Apply]. Content is staged as actions come, and
@@ -81,7 +81,7 @@ func (b *batch) planSync() {
 			files++
 		}
 	}
-	if b.each = files <= syncEach; b.each && b.r.options.Durability != Always {
+	if b.each = files <= syncEach || !b.r.syncsAll; b.each && b.r.options.Durability != Always {
 		return
 	}
 	var err error
@@ -212,10 +212,22 @@ func (b *batch) sync() error {
 	}
 	for _, d := range b.deferred {
 		if !d.none() {
-			return b.r.syncer.sync(b.whole)
+			err := b.r.syncer.sync(b.whole)
+			b.renew()
+			return err
 		}
 	}
 	return nil
+}
+
+// renew opens another handle for what is written next: the one that there was has
+// told what it knows. Where that cannot be had, files are synced one by one.
+func (b *batch) renew() {
+	b.whole.close()
+	var err error
+	if b.whole, err = b.r.openSync(); err != nil {
+		b.whole, b.each = nil, true
+	}
 }
 
 func (b *batch) effect(d deferred, syncErr error) {

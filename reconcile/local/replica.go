@@ -45,7 +45,8 @@ type ReplicaOptions struct {
 type Replica struct {
 	// Set by OpenReplica. root is nil when a replica that is only read is
 	// missing. owner: the process has no rights but those of a user, and may
-	// have to lend itself access to its own folders.
+	// have to lend itself access to its own folders. syncsAll: one sync of the
+	// whole file system does for many files.
 	path     string
 	options  ReplicaOptions
 	root     *at.Dir
@@ -55,6 +56,7 @@ type Replica struct {
 	uid, gid uint32
 	owner    bool
 	created  bool
+	syncsAll bool
 	cache    *digestCache
 
 	// Safe for concurrent use.
@@ -119,6 +121,7 @@ func (r *Replica) open() (err error) {
 		return err
 	}
 	r.id = self.ID
+	r.syncsAll = r.root.SyncsFS()
 	r.traits = r.assumed()
 	if r.options.ReadOnly {
 		err = r.inferTraits()

@@ -21,7 +21,9 @@ type syncer struct {
 }
 
 // syncHandle stands for the file system. The system tells each handle once of
-// a write that went wrong since it was opened.
+// a write that went wrong since it was opened, so that it serves for one sync: at
+// the next it would know nothing of what went wrong before, for a younger one
+// that has not been told.
 type syncHandle struct {
 	number uint64 // of those opened, in their order
 	flush  func() error

@@ -73,3 +73,69 @@ func TestAlwaysIsNotForgotten(t *testing.T) {
 		t.Error("the action is told done")
 	}
 }
+
+// TestSyncTellsEverybody: a write of one batch goes wrong, and another batch that
+// is older hears of it at a sync of its own. When both come to the next sync, the
+// one that wrote hears of it, though the system tells the older handle only once.
+func TestSyncTellsEverybody(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := replicaAt(t, dir, ReplicaOptions{})
+		lost := errors.New("lost")
+		handle := func(flush func() error) *syncHandle {
+			return &syncHandle{number: r.syncer.opened.Add(1), flush: flush, close: func() {}}
+		}
+		tellsOnce := func() func() error {
+			told := false
+			return func() error {
+				if told {
+					return nil
+				}
+				told = true
+				return lost
+			}
+		}
+		batchWith := func(h *syncHandle) *batch {
+			return &batch{r: r, whole: h, deferred: []deferred{{staged: staged{temp: "temp"}}}}
+		}
+		older, younger := batchWith(handle(tellsOnce())), batchWith(handle(tellsOnce()))
+		if err := older.sync(); !errors.Is(err, lost) {
+			t.Fatalf("the older batch was told %v", err)
+		}
+		// While a sync runs, both come for the next one.
+		release := make(chan error)
+		var waiting sync.WaitGroup
+		waiting.Go(func() { r.syncer.sync(handle(func() error { return <-release })) })
+		synctest.Wait()
+		var err error
+		waiting.Go(func() { older.sync() })
+		waiting.Go(func() { err = younger.sync() })
+		synctest.Wait()
+		release <- nil
+		waiting.Wait()
+		if !errors.Is(err, lost) {
+			t.Errorf("the batch of which a write was lost was told %v", err)
+		}
+		for _, b := range []*batch{older, younger} {
+			b.whole.close()
+		}
+	})
+}
+
+// TestEachIsSynced: where a sync of the whole file system would not tell what
+// became of a file, every file has one of its own, however many there are.
+func TestEachIsSynced(t *testing.T) {
+	r := replicaAt(t, t.TempDir(), ReplicaOptions{})
+	for _, all := range []bool{true, false} {
+		r.syncsAll = all
+		b := batch{r: r, actions: make([]tree.Action, syncEach+1)}
+		for i := range b.actions {
+			b.actions[i].Kind = tree.Copy
+		}
+		b.planSync()
+		if b.each == all || (b.whole != nil) != all {
+			t.Errorf("one sync for all does: %v; each is synced: %v, all are: %v", all, b.each, b.whole != nil)
+		}
+		b.finish()
+	}
+}

@@ -85,6 +85,9 @@ func (d *Dir) Names(buf []Name) ([]Name, error) {
 // that is done.
 func (d *Dir) SyncFS() error { return os.NewSyscallError("sync", unix.Sync()) }
 
+// SyncsFS reports that [Dir.SyncFS] does not stand for the disk.
+func (d *Dir) SyncsFS() bool { return false }
+
 func mknodat(int, string, uint32, uint64) error { return unix.ENOTSUP }
 
 func renameat(at int, name string, to int, toName string, how How) error {

@@ -3,6 +3,7 @@ package at
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -223,10 +224,45 @@ func (d *Dir) openFile(name string) (File, error) {
 	}
 }
 
-// SyncFS returns when the whole file system that d is on is on disk.
+// SyncFS returns when the whole file system that d is on is on disk; but see
+// [Dir.SyncsFS].
 func (d *Dir) SyncFS() error {
 	return retry("syncfs", func() error { return unix.Syncfs(d.fd) })
 }
+
+// SyncsFS reports whether [Dir.SyncFS] tells of every write that went wrong, and
+// stands for the disk itself: the system hands it on neither to a program that
+// serves the file system nor to another machine.
+func (d *Dir) SyncsFS() bool {
+	kind, _, err := d.FSType()
+	if err != nil {
+		return false
+	}
+	var st unix.Statx_t
+	if statx(d.fd, "", unix.AT_EMPTY_PATH, 0, &st) != 0 {
+		return false
+	}
+	return syncsFS(kind, &st)
+}
+
+func syncsFS(kind uint64, root *unix.Statx_t) bool {
+	// Both came with Linux 5.8: to say what is the root of a mount, and syncfs(2)
+	// telling of writes that went wrong.
+	tells := root.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0
+	onDevice := root.Dev_major != 0
+	return tells && (onDevice || !slices.Contains(servedTypes, kind))
+}
+
+// servedTypes are file systems that a program or another machine serves, and
+// those that lie in folders of another one, which take syncfs for themselves
+// alone (statfs(2)). One that a program serves from a device has its number.
+var servedTypes = []uint64{
+	unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC,
+	unix.ECRYPTFS_SUPER_MAGIC, vboxFS,
+}
+
+// vboxFS stands in fs/vboxsf/super.c.
+const vboxFS = 0x786f4256
 
 func mknodat(at int, name string, mode uint32, device uint64) error {
 	return unix.Mknodat(at, name, mode, int(device))

@@ -136,6 +136,12 @@ func (d *Dir) SetXattrs(name string, want, have []tree.Xattr) error { return noX
 // SyncFS does nothing: only an administrator may flush a whole volume.
 func (d *Dir) SyncFS() error { return nil }
 
+// Mounting is not told here.
+func (d *Dir) Mounting() string { return "" }
+
+// SyncsFS reports that [Dir.SyncFS] does not stand for the disk.
+func (d *Dir) SyncsFS() bool { return false }
+
 // Lock takes the lock of the folder, a mutex of the system named after it,
 // which ends with the handle at the latest. Errors: [ErrLocked].
 func (d *Dir) Lock() error {

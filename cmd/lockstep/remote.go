@@ -138,7 +138,7 @@ func openReplica(ctx context.Context, s settings, p pair, o local.ReplicaOptions
 		Dial: dial, Folder: s.address.Folder, ReadOnly: o.ReadOnly, Software: "lockstep " + version(), Who: whoWeAre(), Observer: line,
 	}
 	if o.Cache != "" {
-		if options.Cache, err = local.OpenCache(o.Cache, p.source); err != nil {
+		if options.Cache, err = local.OpenCache(o.Cache, p.source, local.Auto); err != nil {
 			return nil, unreadable(err)
 		}
 	}

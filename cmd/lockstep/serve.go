@@ -144,7 +144,7 @@ func (v serving) open(path string, readOnly bool, log *logging.Log) (*server.Fol
 	if readOnly && replica.ID() == (tree.ID{}) {
 		return f, func() { replica.Close() }, nil // what is missing reads as empty
 	}
-	caches := lookCaches(resolved)
+	caches := lookCaches(resolved, v.s.durability)
 	if !readOnly {
 		err = caches.open(resolved, guests{log}.damaged)
 	}

@@ -59,10 +59,10 @@ func cacheFolder(folder string) string {
 
 // lookCaches opens the caches of a folder for a session that only looks: index
 // and spool are for those that write.
-func lookCaches(folder string) *caches {
+func lookCaches(folder string, d local.Durability) *caches {
 	c := &caches{}
 	if place := cacheFolder(folder); place != "" {
-		c.contents, _ = local.OpenCache(filepath.Join(place, contentsPlace), folder) // without it more is read
+		c.contents, _ = local.OpenCache(filepath.Join(place, contentsPlace), folder, d) // without it more is read
 	}
 	return c
 }

@@ -55,21 +55,52 @@ type digestCache struct {
 	nextPrune time.Time
 }
 
-// openDigestCache opens the cache of leaves of a replica: they depend on what
-// it can hold.
-func openDigestCache(path string, of at.Identity, traits tree.Traits) *digestCache {
-	return &digestCache{path: path, sides: bothSides, of: fmt.Append(nil, of, traits)}
+// openCache opens the cache of leaves of the replica, which depend on what it can
+// hold; nil where that has nothing to go by.
+func (r *Replica) openCache() *digestCache {
+	while, ok := lasting(r.root, r.options.Durability)
+	if !ok {
+		return nil
+	}
+	return &digestCache{path: r.options.Cache, sides: bothSides, of: fmt.Append(nil, r.identity, r.traits, while)}
 }
 
-// OpenCache returns the cache of the contents of the tree at root, kept in the
-// folder at path, outside of that tree. It is written when there is something
-// to keep; what cannot be kept is read again. Errors: as of opening root.
-func OpenCache(path, root string) (tree.Cache, error) {
-	of, _, err := identify(root)
+// lasting says for how long digests of the tree at root may be trusted, which is
+// written with that durability: what the system has in memory alone keeps its
+// stamps when it is lost, so that what was left to it is known for as long as the
+// file system stays mounted. Not ok says that they may never be.
+func lasting(root *at.Dir, d Durability) (while string, ok bool) {
+	kind, _, err := root.FSType()
+	if err != nil || !tellsChanges(kind) {
+		return "", false
+	}
+	if d == NeverSync {
+		while = root.Mounting()
+		return while, while != ""
+	}
+	return "", true
+}
+
+// OpenCache returns the cache of the contents of the tree at root, which is
+// written with that durability, kept in the folder at path, outside of that tree.
+// It is written when there is something to keep; what cannot be kept is read
+// again. It is nil where the system does not tell what a cache goes by. Errors: as
+// of opening root.
+func OpenCache(path, root string, d Durability) (tree.Cache, error) {
+	dir, err := at.Open(root)
 	if err != nil {
 		return nil, fmt.Errorf("open the cache of %q: %w", root, err)
 	}
-	return contentCache{&digestCache{path: path, sides: oneSide, of: fmt.Append(nil, of)}}, nil
+	defer dir.Close()
+	of, err := dir.Identity()
+	if err != nil {
+		return nil, fmt.Errorf("open the cache of %q: %w", root, err)
+	}
+	while, ok := lasting(dir, d)
+	if !ok {
+		return nil, nil
+	}
+	return contentCache{&digestCache{path: path, sides: oneSide, of: fmt.Append(nil, of, while)}}, nil
 }
 
 // contentCache is the cache of one tree's contents.

@@ -115,7 +115,7 @@ func testContentCache(t *testing.T, dir string) {
 	// names of the others.
 	known := func(path, root string) (names []string) {
 		t.Helper()
-		c, err := OpenCache(path, root)
+		c, err := OpenCache(path, root, Auto)
 		ok(t, err)
 		f := c.Folder(tree.Root)
 		list, err := folderOf(t, s, tree.Root).List()
@@ -201,7 +201,7 @@ func TestCacheKeeps(t *testing.T) {
 		"no time of a change": {clean, none, false},
 	} {
 		dir := t.TempDir()
-		cache, err := OpenCache(dir+"/cache", dir)
+		cache, err := OpenCache(dir+"/cache", dir, Auto)
 		ok(t, err)
 		f, e := cache.Folder(tree.Root), tree.Entry{Name: "f", Kind: tree.File, ModTime: c.modified, ChangeTime: c.changed}
 		f.Note(e, tree.Digest{1}, begun)

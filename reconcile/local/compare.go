@@ -84,10 +84,20 @@ func (c *comparison) open(l *listing) (*folder, error) {
 	}
 	c.dir = f.dir
 	c.spell(l.names)
-	if c.s.Method == tree.ByCache && c.r.cache != nil {
+	if c.s.Method == tree.ByCache && c.r.cache != nil && c.sourceTellsChanges() {
 		c.known = c.r.cache.load(c.s.Path)
 	}
 	return f, nil
+}
+
+// sourceTellsChanges asks each folder: another file system may be mounted there.
+func (c *comparison) sourceTellsChanges() bool {
+	own, ok := c.s.Folder.(*sourceFolder)
+	if !ok {
+		return true
+	}
+	kind, _, err := own.d.FSType()
+	return err == nil && tellsChanges(kind)
 }
 
 // merge goes through both sorted lists. Its error ends the comparison; what

@@ -25,6 +25,11 @@ const (
 	exFAT
 )
 
+// tellsChanges reports whether file systems of a type tell when an entry was
+// changed last, whatever times it was given: FAT has no room for that, and a
+// program that serves one may take the time of modification for it.
+func tellsChanges(kind uint64) bool { return isFAT(kind) == notFAT && !isFUSE(kind) }
+
 // sample is what a look at some entries of a replica tells.
 type sample struct {
 	files, folders map[uint32]int // by mode

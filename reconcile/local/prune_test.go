@@ -17,7 +17,7 @@ import (
 // does; knows asks for that.
 func keptCache(t *testing.T, path, root string) (keep func(tree.Path) string, knows func(tree.Path) bool) {
 	t.Helper()
-	cache, err := OpenCache(path, root)
+	cache, err := OpenCache(path, root, Auto)
 	ok(t, err)
 	begun := time.Unix(1_000_000_000, 0)
 	clean := tree.TimeOf(begun.Add(-time.Hour))

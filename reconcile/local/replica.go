@@ -132,7 +132,7 @@ func (r *Replica) open() (err error) {
 		return fmt.Errorf("try out: %w", err)
 	}
 	if r.options.Cache != "" {
-		r.cache = openDigestCache(r.options.Cache, r.identity, r.traits)
+		r.cache = r.openCache()
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (f hastyFolder) Note(e tree.Entry, d tree.Digest, begun time.Time) {
 // hastyCache opens the cache of the tree at root, in the folder at path.
 func hastyCache(t testing.TB, path, root string) tree.Cache {
 	t.Helper()
-	c, err := local.OpenCache(path, root)
+	c, err := local.OpenCache(path, root, local.Auto)
 	if err != nil {
 		t.Fatal(err)
 	}

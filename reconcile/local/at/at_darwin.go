@@ -88,6 +88,9 @@ func (d *Dir) SyncFS() error { return os.NewSyscallError("sync", unix.Sync()) }
 // SyncsFS reports that [Dir.SyncFS] does not stand for the disk.
 func (d *Dir) SyncsFS() bool { return false }
 
+// Mounting is not told here.
+func (d *Dir) Mounting() string { return "" }
+
 func mknodat(int, string, uint32, uint64) error { return unix.ENOTSUP }
 
 func renameat(at int, name string, to int, toName string, how How) error {

@@ -165,6 +165,20 @@ func (d *Dir) Identity() (Identity, error) {
 	return i, nil
 }
 
+// Mounting tells the mount that the folder is on from every one that there was
+// before it and that will be; "" where the system does not tell (before Linux 6.8).
+func (d *Dir) Mounting() string {
+	var st unix.Statx_t
+	if statx(d.fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID_UNIQUE, &st) != 0 || st.Mask&unix.STATX_MNT_ID_UNIQUE == 0 {
+		return ""
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id") // numbers begin anew with the system (random(4))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(boot)) + " " + strconv.FormatUint(st.Mnt_id, 10)
+}
+
 // statx makes the call with the name on the stack: a pass does it for every
 // entry of both trees. The name has passed checkName.
 func statx(at int, name string, flags, mask int, st *unix.Statx_t) unix.Errno {

@@ -71,15 +71,18 @@ func TestSystemCallsFail(t *testing.T) {
 func faultyPass(t *testing.T, dir string) {
 	s, err := OpenSource(dir + "/source")
 	if err != nil {
-		t.Skip(err)
+		t.Log(err) // a call that failed already
+		return
 	}
 	r, err := OpenReplica(dir+"/replica", ReplicaOptions{})
 	if err != nil {
-		t.Skip(err)
+		t.Log(err) // a call that failed already
+		return
 	}
 	f, err := s.Folder(tree.Root)
 	if err != nil {
-		t.Skip(err)
+		t.Log(err) // a call that failed already
+		return
 	}
 	f.Close()
 	did, problems := pass(t, s, r, tree.Root)

@@ -253,3 +253,24 @@ func TestOverflowAtWatchLimit(t *testing.T) {
 		t.Errorf("%+v, want 3 watched and 2 polled", c)
 	}
 }
+
+// What comes and goes between two looks at a folder leaves its trace in the folder, which is reported: a pass may have
+// brought it over in between.
+//
+// Scenarios: E3.
+func TestPolledFolderIsReportedItself(t *testing.T) {
+	root := t.TempDir()
+	grow(t, root, "a/b/f", "a/c/f")
+	s := watch(t, root, func(w *Watcher) {
+		begin(w, func(name string) error {
+			if strings.HasPrefix(name, filepath.Join(root, "a")+"/") {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+	})
+	s.write("a/b/new")
+	must(t, os.Remove(s.path("a/b/new")))
+	s.waitDirty("a/b")
+	s.never("a/c")
+}

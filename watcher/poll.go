@@ -13,6 +13,7 @@ import (
 type look struct {
 	slot int    // where it stands in folders.polled
 	seen []byte // the entries, sorted by name: see appendEntry
+	self uint64 // the sum of the folder itself, from before they were listed
 }
 
 // entry is a name in a folder that was looked at.
@@ -112,6 +113,10 @@ func (r *run) look(p *place, f *folder) {
 			f.files = 0
 		}
 	}
+	if self := r.sum(h.attr); self == 0 || self != f.look.self {
+		// What came and went again since the last look, others may have seen.
+		r.report(f.path, Polled)
+	}
 	whole := r.compare(f, r.snapshot(f, h), it)
 	if promoted && whole {
 		r.tree.files += int(f.files)
@@ -123,6 +128,7 @@ func (r *run) look(p *place, f *folder) {
 
 // snapshot lists f and looks at each entry. It returns nil if that is not complete.
 func (r *run) snapshot(f *folder, h *handle) []entry {
+	f.look.self = r.sum(h.attr)
 	entries := []entry{}
 	err := h.list(r.listing, func(name []byte, isFolder bool) {
 		if path := join(f.path, string(name)); r.include(path, isFolder) {

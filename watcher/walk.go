@@ -152,6 +152,9 @@ func (r *run) arm(p *place, it item) {
 		return // listed since it was pushed
 	}
 	if f == nil {
+		if it.relist && !it.pass { // what went from it meanwhile was seen by nobody
+			r.report(it.path, it.by)
+		}
 		r.armNew(p, h, it)
 		return
 	}

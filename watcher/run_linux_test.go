@@ -41,7 +41,7 @@ func TestEventsWhileRootFails(t *testing.T) {
 			synctest.Wait()
 		}
 		h.errs <- fsnotify.ErrEventOverflow
-		time.Sleep(laterEvery + w.options.Quiet)
+		time.Sleep(laterEvery + w.options.Quiet) // on the fake clock
 		synctest.Wait()
 		if want := []string{"a", "b", "c"}; !slices.Equal(s.dirty, want) {
 			t.Errorf("reported %q, want %q", s.dirty, want)

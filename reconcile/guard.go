@@ -69,14 +69,13 @@ type guard struct {
 	held map[HoldReason]*Hold
 	// mounts of the source that were seen, and whether they are still there.
 	mounts map[tree.Path]bool
-	// seenFull: the root was listed with something in it. sawChange: since
-	// then something directly in the root was reported by a watch, or may
-	// have been.
-	seenFull, sawChange, emptyNow bool
 	// top has names of the root as it was last listed with a name that was
-	// known before; strange: now it has none of them, and nobody saw that.
-	top     map[string]struct{}
-	strange bool
+	// known before, and whether a watch told of each since, or may have. It is
+	// nil until the root was listed with something in it.
+	top map[string]bool
+	// emptyNow: the last listing of the root had nothing in it; strangeNow: it
+	// had names, but none in top. Neither where that was seen.
+	emptyNow, strangeNow bool
 	// entries of the replica after the last pass; burst counts removals that
 	// went through for events until lastAsked, when one was asked for, is
 	// burstGap ago.
@@ -170,11 +169,72 @@ func (g *guard) holdsRoot() bool {
 	return slices.ContainsFunc(rootReasons, func(r HoldReason) bool { return g.held[r] != nil })
 }
 
-// sawRootChange notes that a watch told of something directly in the root.
-func (g *guard) sawRootChange() {
+// told takes paths that a watch told of. What then happens to names in the root,
+// until somebody looks there again, counts as seen.
+func (g *guard) told(paths []string) change {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.sawChange = true
+	for _, path := range paths {
+		if _, known := g.top[path]; known {
+			g.top[path] = true
+		}
+	}
+	return g.releaseSeen()
+}
+
+// mayHaveTold takes that events were lost, of whatever it was.
+func (g *guard) mayHaveTold() change {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name := range g.top {
+		g.top[name] = true
+	}
+	return g.releaseSeen()
+}
+
+// releaseSeen ends what was held for a root that does not look emptied or strange
+// any more, or for a change of it that was seen, as it turns out. The caller
+// holds mu.
+func (g *guard) releaseSeen() change {
+	var c change
+	if !g.emptied() {
+		g.emptyNow = false
+		c.add(g.release(SourceEmpty))
+	}
+	if !g.strange() {
+		g.strangeNow = false
+		c.add(g.release(SourceStrange))
+	}
+	return c
+}
+
+// looked takes that somebody looked at path after a watch told of it, or for
+// another reason, and whether it was there.
+func (g *guard) looked(path tree.Path, there, told bool) {
+	if path == tree.Root || path.Parent() != tree.Root {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	name := string(path)
+	_, known := g.top[name]
+	switch {
+	case there && (known || g.top != nil && len(g.top) < mostTop):
+		g.top[name] = false
+	case known && told:
+		g.top[name] = true
+	}
+}
+
+// untold returns how many names of the root may have gone without being seen.
+// The caller holds mu.
+func (g *guard) untold() (n int) {
+	for _, told := range g.top {
+		if !told {
+			n++
+		}
+	}
+	return n
 }
 
 // listed takes a complete listing of a source folder.
@@ -191,18 +251,17 @@ func (g *guard) listed(folder tree.Path, entries []tree.Entry) change {
 		return c
 	}
 	g.emptyNow = len(entries) == 0
-	if g.emptyNow {
+	g.strangeNow = !g.emptyNow && !slices.ContainsFunc(entries, func(e tree.Entry) bool {
+		_, known := g.top[e.Name]
+		return known
+	})
+	c.add(g.releaseSeen())
+	if g.emptied() || g.strange() {
 		return c
 	}
-	g.strange = g.isStrange(entries)
-	g.seenFull, g.sawChange = true, false
-	c.add(g.release(SourceEmpty))
-	if !g.strange {
-		c.add(g.release(SourceStrange))
-		g.top = make(map[string]struct{})
-		for _, e := range entries[:min(len(entries), mostTop)] {
-			g.top[e.Name] = struct{}{}
-		}
+	g.top = make(map[string]bool)
+	for _, e := range entries[:min(len(entries), mostTop)] {
+		g.top[e.Name] = false
 	}
 	return c
 }
@@ -214,18 +273,16 @@ const (
 	mostTop  = 1000
 )
 
-// isStrange reports whether nothing is left of the names that the root had,
-// though no watch told of any change there: so an encrypted folder looks when
-// it is locked.
-func (g *guard) isStrange(entries []tree.Entry) bool {
-	if len(g.top) < leastTop || g.sawChange {
-		return false
-	}
-	return !slices.ContainsFunc(entries, func(e tree.Entry) bool {
-		_, known := g.top[e.Name]
-		return known
-	})
+// emptied reports whether the root has nothing in it any more, or never had,
+// and not all of that was seen. The caller holds mu.
+func (g *guard) emptied() bool {
+	return g.emptyNow && !g.allowEmpty && (g.top == nil || g.untold() > 0)
 }
+
+// strange reports whether nothing is left of the names that the root had, and
+// several went unseen: so an encrypted folder looks when it is locked. The
+// caller holds mu.
+func (g *guard) strange() bool { return g.strangeNow && g.untold() >= leastTop }
 
 // mountsNear returns the mounts of the source that were seen at, above or
 // below path.
@@ -288,9 +345,10 @@ func (g *guard) reason(r removal) (HoldReason, tree.Path) {
 	switch {
 	case r.mountGone:
 		return MountGone, r.path
-	case r.cause != ByWatch && g.emptyNow && !g.allowEmpty && !(g.seenFull && g.sawChange):
+	case r.cause == ByWatch:
+	case g.emptied():
 		return SourceEmpty, tree.Root
-	case r.cause != ByWatch && g.strange:
+	case g.strange():
 		return SourceStrange, tree.Root
 	}
 	return "", tree.Root

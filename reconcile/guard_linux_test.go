@@ -63,7 +63,7 @@ func TestBothEmpty(t *testing.T) {
 
 // Scenarios: G4.
 func TestSourceEmptiedWhileWatched(t *testing.T) {
-	for _, told := range []string{"every path", "one path, then a pass", "an overflow", "the root alone", "nothing"} {
+	for _, told := range []string{"every path", "every path, then a pass", "an overflow", "one path", "the root alone", "nothing"} {
 		t.Run(told, func(t *testing.T) {
 			r := manyFiles(t, reconcile.Options{})
 			r.served(func(ctx context.Context) {
@@ -73,14 +73,17 @@ func TestSourceEmptiedWhileWatched(t *testing.T) {
 				switch told {
 				case "every path":
 					r.dirty(ctx, "kept", "many")
-				case "one path, then a pass":
-					r.dirty(ctx, "kept")
+				case "every path, then a pass":
+					r.mirror.Dirty([]string{"kept", "many"}, reconcile.ByWatch)
 					r.pass(ctx)
 				case "an overflow":
 					r.mirror.RequestPass(reconcile.OnOverflow)
 					r.pass(ctx)
-				case "the root alone", "nothing":
-					if told != "nothing" {
+				default:
+					switch told {
+					case "one path":
+						r.dirty(ctx, "kept")
+					case "the root alone":
 						r.dirty(ctx, "")
 					}
 					r.pass(ctx)

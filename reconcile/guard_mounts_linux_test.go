@@ -1,5 +1,7 @@
 package reconcile_test
 
+// The guard holds removals when what is mounted in the source is gone.
+
 import (
 	"context"
 	"os"

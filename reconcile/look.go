@@ -34,6 +34,7 @@ func (b *batch) lookAtSource() {
 		if l.err != nil {
 			continue
 		}
+		b.m.guard.looked(l.path, l.src.Kind != tree.Absent, l.cause == ByWatch)
 		if left, ok := b.m.links.see(l.path, l.src); ok {
 			b.m.dirtyFor(l.pass, left, dirt{cause: l.cause})
 		}

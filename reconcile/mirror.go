@@ -137,9 +137,10 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 // Dirty makes paths be looked at soon: slash-separated, raw bytes, relative
 // to the source. It never blocks for long.
 func (m *Mirror) Dirty(paths []string, cause Cause) {
-	atRoot := func(path string) bool { return path != "" && tree.Path(path).Parent() == tree.Root }
-	if cause == ByWatch && slices.ContainsFunc(paths, atRoot) {
-		m.guard.sawRootChange()
+	if cause == ByWatch {
+		told := m.guard.told(paths)
+		m.tellHolds(told)
+		m.findReleased(told)
 	}
 	m.queue.addAll(paths, dirt{cause: cause})
 }
@@ -148,7 +149,7 @@ func (m *Mirror) Dirty(paths []string, cause Cause) {
 // meanwhile are one.
 func (m *Mirror) RequestPass(cause PassCause) {
 	if cause == OnOverflow {
-		m.guard.sawRootChange()
+		m.tellHolds(m.guard.mayHaveTold())
 	}
 	select {
 	case m.requests <- cause:

@@ -255,3 +255,50 @@ func TestOnceWaitsForTimesOfFolders(t *testing.T) {
 		r.wantEqual("after one pass")
 	})
 }
+
+// What is in trouble is no trouble any more when it goes with the folder that it
+// is in, of which alone a watch tells.
+func TestTroubleGoesWithItsFolder(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, r *rig) []string{
+		"removed": func(t *testing.T, r *rig) []string {
+			must(t, os.RemoveAll(r.in("folder")))
+			return []string{"folder"}
+		},
+		"renamed": func(t *testing.T, r *rig) []string {
+			must(t, os.Rename(r.in("folder"), r.in("other")))
+			return []string{"folder", "other", "other/file", "other/good"}
+		},
+		"replaced": func(t *testing.T, r *rig) []string {
+			must(t, os.RemoveAll(r.in("folder")))
+			r.write("folder", "a file now")
+			return []string{"folder"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := setUp(t, reconcile.Options{})
+				m := moodyReplica(r)
+				r.write("folder/good", "content")
+				r.served(func(ctx context.Context) {
+					m.set(func(a tree.Action) error {
+						if a.Path == "folder/file" {
+							return syscall.EPERM
+						}
+						return nil
+					})
+					r.write("folder/file", "content")
+					r.mirror.Dirty([]string{"folder/file"}, reconcile.ByWatch)
+					synctest.Wait()
+					if n := r.mirror.Status().Problems; n != 1 {
+						t.Fatalf("%d problems at first", n)
+					}
+					r.dirty(ctx, change(t, r)...)
+					if n := r.mirror.Status().Problems; n != 0 || !slices.Equal(r.log.solved, []tree.Path{"folder/file"}) {
+						t.Errorf("%d problems are left, solved %q", n, r.log.solved)
+					}
+					r.wantEqual("in the end")
+				})
+			})
+		})
+	}
+}

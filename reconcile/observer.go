@@ -19,7 +19,8 @@ type Observer interface {
 	// Released: that reason is gone.
 	Held(Hold)
 	Released(Hold)
-	// Problem: something went wrong at a path, told once until it changes;
+	// Problem: something went wrong at a path, told once until it changes, and
+	// for one cause of so many paths at most;
 	// Solved: the path is well again.
 	Problem(Problem)
 	Solved(tree.Path)

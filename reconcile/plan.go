@@ -306,6 +306,9 @@ func (b *batch) remove(ctx context.Context, l *look) {
 		return
 	}
 	m.problems.solved(l.path)
+	if l.have.Kind == tree.Folder {
+		m.problems.solvedBelow(l.path)
+	}
 	b.settle(l, verdict{result: settled, did: o.Did, removed: o.Removed})
 }
 

@@ -106,6 +106,13 @@ func (r *recorder) acts() []string {
 	return told
 }
 
+// trouble returns the problems that were told.
+func (r *recorder) trouble() []reconcile.Problem {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.problems)
+}
+
 // reasons returns why removals were held, in order.
 func (r *recorder) reasons() []reconcile.HoldReason {
 	r.mu.Lock()

@@ -69,6 +69,7 @@ func (b *batch) renameFrom(ctx context.Context, l *look, old *item, mark signatu
 	}
 	if l.want.Kind == tree.Folder {
 		m.links.renamed(from, l.path)
+		m.problems.solvedBelow(from)
 		m.queue.forgetHints(l.path)
 		if l.pass != nil {
 			l.pass.renamed(l.path)

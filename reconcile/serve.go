@@ -119,6 +119,7 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 		case l.err != nil:
 			b.fail(ctx, l, l.err)
 		case l.alone:
+			m.problems.solved(l.path)
 			m.suggestFor(l.pass, l.path.Parent(), dirt{cause: l.cause})
 			b.settle(l, verdict{result: absent})
 		case l.want.Kind != tree.Absent:
@@ -264,6 +265,9 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outcome) {
 	m := b.m
 	m.problems.solved(l.path)
+	if a.Over == tree.Folder && l.want.Kind != tree.Folder {
+		m.problems.solvedBelow(l.path)
+	}
 	if o.Did == tree.Create && l.src.Kind == tree.Folder && l.cause != ByPass {
 		b.dirtyBelow(l)
 	}

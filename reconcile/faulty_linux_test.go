@@ -208,6 +208,41 @@ func TestUnreachableForAWhile(t *testing.T) {
 	})
 }
 
+// One absence is one problem, whatever each attempt to get there says, and
+// however many passes fail.
+func TestAnAbsenceIsToldOnce(t *testing.T) {
+	t.Parallel()
+	var attempts atomic.Int64
+	for name, ill := range map[string]func(tree.Action) error{
+		"unreachable": func(tree.Action) error { return fmt.Errorf("%w: attempt %d", tree.ErrUnreachable, attempts.Add(1)) },
+		"replaced":    func(tree.Action) error { return tree.ErrReplicaReplaced },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setUp(t, reconcile.Options{})
+			m := moodyReplica(r)
+			r.write("file", "content")
+			r.serve(func(ctx context.Context) {
+				r.pass(ctx)
+				m.set(ill)
+				r.write("file", "changed")
+				r.mirror.Dirty([]string{"file"}, reconcile.ByWatch)
+				for range 3 {
+					if _, err := r.mirror.Pass(ctx, reconcile.AtInterval); err == nil {
+						t.Error("a pass went well")
+					}
+				}
+				m.set(well)
+				r.idle(ctx)
+				r.pass(ctx)
+			})
+			if len(r.log.problems) != 1 || len(r.log.solved) != 1 {
+				t.Errorf("told of %v, solved %q", r.log.problems, r.log.solved)
+			}
+		})
+	}
+}
+
 // A server that gives up what was asked of it has not ended this side.
 func TestCancelledBySomebodyElse(t *testing.T) {
 	t.Parallel()

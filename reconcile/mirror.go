@@ -310,7 +310,7 @@ func (m *Mirror) findReleased(c change) {
 }
 
 // checkReplica returns nil when the replica may be written. Trouble is told
-// once.
+// once, and an absence too, however many ways there are to find it.
 func (m *Mirror) checkReplica() error {
 	err := m.replica.Check()
 	m.mu.Lock()
@@ -320,7 +320,9 @@ func (m *Mirror) checkReplica() error {
 	switch {
 	case err != nil:
 		m.hurry()
-		m.problems.note(tree.Root, err, 0)
+		if !was || !errors.Is(err, tree.ErrUnreachable) {
+			m.problems.note(tree.Root, err, 0)
+		}
 	case was:
 		m.problems.solved(tree.Root)
 	}

@@ -119,7 +119,9 @@ func (m *Mirror) pass(ctx context.Context, cause PassCause) (Report, error) {
 	}
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("pass: %w", err)
-		m.problems.note(tree.Root, err, 0)
+		if m.checkReplica() == nil && !errors.Is(err, tree.ErrUnreachable) { // else that is told
+			m.problems.note(tree.Root, err, 0)
+		}
 	}
 	if ctx.Err() == nil {
 		m.o.Observer.PassDone(report)

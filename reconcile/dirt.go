@@ -100,6 +100,13 @@ type item struct {
 	generation uint64
 }
 
+// tried counts a look that did not settle the path.
+func (it *item) tried() {
+	if it.attempt++; it.attempt == 1 {
+		it.since = time.Now()
+	}
+}
+
 type itemState uint8
 
 const (

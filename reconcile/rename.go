@@ -78,7 +78,7 @@ func (b *batch) renameFrom(ctx context.Context, l *look, old *item, mark signatu
 	b.parents[from.Parent()] = l.pass
 	b.release(old)
 	l.awaited = time.Time{}
-	l.attempt++
+	l.tried()
 	l.deep = l.want.Kind == tree.Folder // what came along may be out of date
 	m.queue.delay(l.item, 0)
 	return true

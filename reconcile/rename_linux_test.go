@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lockstep/reconcile"
+	"lockstep/reconcile/tree"
 )
 
 // did fails unless exactly this was done since it was last asked, but for
@@ -249,5 +251,38 @@ func TestChainOfRenames(t *testing.T) {
 		r.dirty(ctx, "b", "b/f", "aside", "a", "a/f", "c", "c/f")
 		r.wantEqual("after a ring of renames")
 		r.wantProof(ctx)
+	})
+}
+
+// What changes while its name does is read again until it rests, as any other
+// file is: it is neither told to be in trouble nor copied as it is at once.
+func TestRenamedFileThatDoesNotRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := setUp(t, reconcile.Options{})
+		r.write("file", "content")
+		m := moodyReplica(r)
+		r.served(func(ctx context.Context) {
+			var unsettled []bool
+			m.set(func(a tree.Action) error {
+				switch a.Kind {
+				case tree.Rename:
+					r.write("new name", "newer content")
+				case tree.Update:
+					if unsettled = append(unsettled, a.Unsettled); len(unsettled) == 1 {
+						return fmt.Errorf("copy: %w", tree.ErrChanged)
+					}
+				}
+				return nil
+			})
+			must(t, os.Rename(r.in("file"), r.in("new name")))
+			r.dirty(ctx, "file", "new name")
+			if want := []bool{false, false}; !slices.Equal(unsettled, want) {
+				t.Errorf("copied unsettled: %v, not %v", unsettled, want)
+			}
+			if told := r.log.trouble(); len(told) > 0 {
+				t.Errorf("told of %v", told)
+			}
+			r.wantEqual("when it rests")
+		})
 	})
 }

@@ -36,9 +36,7 @@ func growing(first, last time.Duration, attempt int) time.Duration {
 // at again, and whether anybody is told.
 func (b *batch) fail(ctx context.Context, l *look, err error) {
 	m := b.m
-	if l.attempt++; l.attempt == 1 {
-		l.since = time.Now()
-	}
+	l.tried()
 	switch {
 	case ctx.Err() != nil:
 		b.settle(l, verdict{result: failed})

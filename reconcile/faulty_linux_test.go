@@ -291,6 +291,39 @@ func TestOnceWaitsForTimesOfFolders(t *testing.T) {
 	})
 }
 
+// A rename changes two folders. The new name has its next turn, which may be the
+// last thing to be done, when the times of both are right.
+func TestRenameEndsWithTheTimesOfBothFolders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slowly = 5 * time.Second // of the bubble: all else comes to rest meanwhile
+		r := setUp(t, reconcile.Options{})
+		r.write("from/file", "content", "to/other", "content")
+		m := moodyReplica(r)
+		r.served(func(ctx context.Context) {
+			var mu sync.Mutex
+			var order []string
+			m.set(func(a tree.Action) error {
+				if a.Path == "slow" {
+					time.Sleep(slowly) // on the fake clock
+				}
+				if a.Path == "from" || a.Path == "to/file" {
+					mu.Lock()
+					defer mu.Unlock()
+					order = append(order, fmt.Sprintf("%v %s", a.Kind, a.Path))
+				}
+				return nil
+			})
+			must(t, os.Rename(r.in("from/file"), r.in("to/file")))
+			r.write("slow", "content")
+			r.dirty(ctx, "from/file", "to/file", "slow")
+			if want := []string{"rename to/file", "metadata from", "update to/file"}; !slices.Equal(order, want) {
+				t.Errorf("in this order: %q, not %q", order, want)
+			}
+			r.wantEqual("after a rename")
+		})
+	})
+}
+
 // What is in trouble is no trouble any more when it goes with the folder that it
 // is in, of which alone a watch tells.
 func TestTroubleGoesWithItsFolder(t *testing.T) {

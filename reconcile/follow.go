@@ -96,7 +96,7 @@ func (b *batch) follow(ctx context.Context) {
 	f.end(mine, b.m.putBack(ctx, mine.folders))
 	for path, t := range turns {
 		if <-t.over; slices.Contains(t.amiss, path) {
-			b.m.dirtyFor(b.parents[path], path, dirt{cause: ByPass})
+			b.m.suggestFor(b.parents[path], path, dirt{cause: ByPass})
 		}
 	}
 }
@@ -126,11 +126,21 @@ func (m *Mirror) putBack(ctx context.Context, paths []tree.Path) (amiss []tree.P
 		return amiss
 	}
 	for i, o := range m.replica.Apply(ctx, actions) {
-		if o.Err != nil {
-			amiss = append(amiss, actions[i].Path)
-			continue
+		path := actions[i].Path
+		if o.Err != nil || !m.queue.worksBelow(path) && m.differs(path, actions[i].Want) {
+			amiss = append(amiss, path)
 		}
-		m.acted(actions[i], o, ByWatch, 0)
+		if o.Err == nil {
+			m.acted(actions[i], o, ByWatch, 0)
+		}
 	}
 	return amiss
+}
+
+// differs reports whether the source's folder is not as it was any more. While
+// nobody works below a folder, it can have a turn of its own: what that found,
+// and was told of, may be newer than what was put back.
+func (m *Mirror) differs(folder tree.Path, was tree.Entry) bool {
+	now, err := lookAfresh(m.source, folder)
+	return err == nil && m.traits.Differ(was, now) != 0
 }

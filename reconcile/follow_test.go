@@ -1,10 +1,12 @@
 package reconcile
 
 import (
+	"context"
 	"slices"
 	"testing"
 
 	"lockstep/reconcile/tree"
+	"lockstep/reconcile/tree/treetest"
 )
 
 // folderSet is what a worker wants the times of put back.
@@ -51,5 +53,38 @@ func TestTurnsOfAFolder(t *testing.T) {
 	f.end(second, nil)
 	if len(f.last) != 1 || !slices.Equal(first.amiss, []tree.Path{"a"}) {
 		t.Errorf("what is left: %+v; what went wrong: %v", f.last, first.amiss)
+	}
+}
+
+// busySource is a replica while which is written something happens in the source.
+type busySource struct {
+	tree.Replica
+	happens func()
+}
+
+func (busySource) Traits() tree.Traits { return tree.Full() }
+
+func (b busySource) Apply(_ context.Context, actions []tree.Action) []tree.Outcome {
+	b.happens()
+	return make([]tree.Outcome, len(actions))
+}
+
+// TestPutBackOfAnOldTime: what a folder's own turn brought over meanwhile is newer
+// than what was put back. While somebody works below the folder it has no turn.
+func TestPutBackOfAnOldTime(t *testing.T) {
+	source := treetest.NewSource()
+	source.AddFolder("a")
+	source.AddFolder("b")
+	change := func() {
+		source.Change("a", func(e *tree.Entry, _ *string) { e.ModTime.Sec++ })
+	}
+	m := New(source, busySource{happens: change}, Options{})
+	if amiss := m.putBack(t.Context(), []tree.Path{"a", "b"}); !slices.Equal(amiss, []tree.Path{"a"}) {
+		t.Errorf("to be looked at again: %q", amiss)
+	}
+	m.queue.add("a/file", dirt{})
+	m.queue.take(t.Context(), 1)
+	if amiss := m.putBack(t.Context(), []tree.Path{"a", "b"}); len(amiss) > 0 {
+		t.Errorf("to be looked at again by two: %q", amiss)
 	}
 }

@@ -45,9 +45,6 @@ func (b *batch) lookAtSource() {
 				b.m.noteLost(lost, l.path)
 			}
 		}
-		if l.path != tree.Root {
-			b.parents[l.path.Parent()] = l.pass
-		}
 	}
 }
 

@@ -254,7 +254,7 @@ func (b *batch) respell(ctx context.Context, l *look) {
 	b.lookAgain(l) // others lost their place, maybe
 	l.misspelled = ""
 	l.deep = l.want.Kind == tree.Folder
-	m.queue.delay(l.item, 0)
+	b.lookAnew(l)
 }
 
 // sparesHeirs reports whether the source has no more names that may be one with

@@ -186,7 +186,7 @@ func (q *queue) settleAll(all []ended) {
 	told := make([][]func(verdict), len(all))
 	q.mu.Lock()
 	for i, e := range all {
-		if e.after == 0 {
+		if e.settles() {
 			told[i] = e.it.done
 			q.end(e.it)
 		}

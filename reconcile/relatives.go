@@ -48,6 +48,13 @@ func (q *queue) relativeRuns(path tree.Path) bool {
 	return false
 }
 
+// worksBelow reports whether something runs below path.
+func (q *queue) worksBelow(path tree.Path) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.below[path] > 0
+}
+
 func (q *queue) start(it *item) {
 	it.state = isRunning
 	q.running++

@@ -80,7 +80,7 @@ func (b *batch) renameFrom(ctx context.Context, l *look, old *item, mark signatu
 	l.awaited = time.Time{}
 	l.tried()
 	l.deep = l.want.Kind == tree.Folder // what came along may be out of date
-	m.queue.delay(l.item, 0)
+	b.lookAnew(l)
 	return true
 }
 
@@ -111,7 +111,7 @@ func (b *batch) giveBack(it *item) {
 func (b *batch) release(it *item) {
 	b.gone = slices.DeleteFunc(b.gone, func(l *look) bool { return l.item == it })
 	b.m.problems.solved(it.path)
-	b.m.queue.settle(it, verdict{result: absent})
+	b.ended = append(b.ended, ended{it: it, v: verdict{result: absent}})
 }
 
 // await lets l wait for what seems to be its former name and cannot be had,

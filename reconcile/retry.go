@@ -36,6 +36,7 @@ func growing(first, last time.Duration, attempt int) time.Duration {
 // at again, and whether anybody is told.
 func (b *batch) fail(ctx context.Context, l *look, err error) {
 	m := b.m
+	b.touch(l)
 	l.tried()
 	switch {
 	case ctx.Err() != nil:

@@ -82,7 +82,12 @@ type ended struct {
 	v  verdict
 	// after is when to look again; 0 for never.
 	after time.Duration
+	// unsettled: v says nothing yet, and it is looked at again at once.
+	unsettled bool
 }
+
+// settles reports whether nobody looks at it again.
+func (e ended) settles() bool { return e.after == 0 && !e.unsettled }
 
 // serve makes each of items equal, or gives it back to be tried later.
 func (m *Mirror) serve(ctx context.Context, items []*item) {
@@ -142,7 +147,25 @@ func (m *Mirror) serve(ctx context.Context, items []*item) {
 }
 
 // settle has l settled when the times of the folder above it are right again.
-func (b *batch) settle(l *look, v verdict) { b.ended = append(b.ended, ended{l.item, v, l.unsearched}) }
+func (b *batch) settle(l *look, v verdict) {
+	b.touch(l)
+	b.ended = append(b.ended, ended{it: l.item, v: v, after: l.unsearched})
+}
+
+// lookAnew has l looked at again when the times of all folders are right that it
+// changed something in.
+func (b *batch) lookAnew(l *look) {
+	b.touch(l)
+	b.ended = append(b.ended, ended{it: l.item, unsettled: true})
+}
+
+// touch notes that something may have changed in the folder above l, on either
+// side. What is given back untouched needs no note: it has another turn.
+func (b *batch) touch(l *look) {
+	if l.path != tree.Root {
+		b.parents[l.path.Parent()] = l.pass
+	}
+}
 
 // finish settles what is done with. Until then its folder cannot run, so
 // nothing else is done to that meanwhile.
@@ -150,11 +173,13 @@ func (b *batch) finish(ctx context.Context) {
 	b.follow(ctx)
 	b.m.queue.settleAll(b.ended)
 	for _, e := range b.ended {
-		if e.after == 0 {
+		if e.settles() {
 			continue
 		}
-		b.m.tell(e.it, e.v)
-		e.it.dirt = dirt{cause: e.it.cause}
+		if !e.unsettled {
+			b.m.tell(e.it, e.v)
+			e.it.dirt = dirt{cause: e.it.cause}
+		}
 		b.m.queue.delay(e.it, e.after)
 	}
 	b.ended = b.ended[:0]

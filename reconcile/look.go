@@ -102,7 +102,7 @@ func (b *batch) meetsGone(l *look) bool {
 	case !l.wanted && (l.patience > maxAwaited || !l.mark.telling() || b.knowsAll(l)):
 		return true
 	default:
-		l.patience *= 2
+		l.patience = min(2*l.patience, 2*maxAwaited)
 	}
 	l.gone, l.wanted, l.mark = true, false, signatureOf(l.have)
 	m.gone.put(l.mark, l.path)

@@ -47,3 +47,18 @@ func TestAPassThatFailsLeavesNothingVanished(t *testing.T) {
 		t.Errorf("remembered %v", m.gone.paths)
 	}
 }
+
+// However often a path is wanted as the former name of another, it is not kept
+// for long after that.
+func TestPatienceIsBounded(t *testing.T) {
+	m := New(treetest.NewSource(), traitsOnly{}, Options{})
+	l := &look{item: &item{path: "a"}, have: tree.Entry{Kind: tree.File, Size: 1}}
+	for range 20 {
+		b := &batch{m: m}
+		b.meetsGone(l)
+		l.wanted = true
+	}
+	if l.patience > 2*maxAwaited {
+		t.Errorf("waits for %v", l.patience)
+	}
+}

@@ -324,6 +324,37 @@ func TestRenameEndsWithTheTimesOfBothFolders(t *testing.T) {
 	})
 }
 
+// A file that gets shorter whenever it is read keeps no pass waiting for ever.
+//
+// Scenarios: C4.
+func TestPassEndsThoughAFileNeverRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := setUp(t, reconcile.Options{})
+		r.write("file", "content", "other", "content")
+		m := moodyReplica(r)
+		m.set(func(a tree.Action) error {
+			if a.Path == "file" {
+				return fmt.Errorf("copy: %w", tree.ErrChanged)
+			}
+			return nil
+		})
+		r.serve(func(ctx context.Context) {
+			if report := r.pass(ctx); report.Problems != 1 || report.Equal || !exists(r.at("other")) {
+				t.Errorf("report %+v", report)
+			}
+			if told := r.log.trouble(); len(told) != 1 || told[0].Path != "file" {
+				t.Errorf("problems told: %v", told)
+			}
+			m.set(well)
+			r.idle(ctx)
+			r.wantEqual("when it rests")
+			if !slices.Equal(r.log.solved, []tree.Path{"file"}) {
+				t.Errorf("solved %q", r.log.solved)
+			}
+		})
+	})
+}
+
 // What is in trouble is no trouble any more when it goes with the folder that it
 // is in, of which alone a watch tells.
 func TestTroubleGoesWithItsFolder(t *testing.T) {

@@ -18,6 +18,9 @@ const (
 	firstChangedPause = 10 * time.Millisecond
 	lastChangedPause  = 500 * time.Millisecond
 	maxUnsettled      = 2 * time.Second
+	// maxRestless is how long a pass waits for one that cannot even be published
+	// so, for it gets shorter all the time.
+	maxRestless = 5 * maxUnsettled
 
 	// smallFile is the size up to which a full disk is tried again soon: what
 	// filled it may be a large file beside, which did not fit and is gone.
@@ -52,6 +55,10 @@ func (b *batch) fail(ctx context.Context, l *look, err error) {
 	case isRootless(err) && !m.recovered():
 		m.postpone(l.item, sourcePoll)
 	case errors.Is(err, tree.ErrChanged):
+		if time.Since(l.since) > maxRestless {
+			m.problems.note(l.path, err, l.attempt)
+			m.tell(l.item, verdict{result: failed})
+		}
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
 	case l.attempt <= m.quietAttempts() && mayPass(err, l.src.Size):
 		if errors.Is(err, tree.ErrNoParent) {

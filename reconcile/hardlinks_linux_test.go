@@ -4,9 +4,15 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"lockstep/reconcile"
+	"lockstep/reconcile/tree"
 )
 
 // linkChanges are changes to a source in which a/1, a/2 and b/3 are one file
@@ -109,6 +115,98 @@ func TestNewNameOfAChangedFile(t *testing.T) {
 		r.did("update f", "link f -> g")
 		r.wantEqual("after events")
 	})
+}
+
+// A name whose first one lags behind gets the new version as a file of its own.
+// That is no trouble, and no name of another file changes with it.
+//
+// Scenarios: L7.
+func TestNameOfAFileThatLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := setUp(t, reconcile.Options{})
+		r.write("a", "old", "b", "content")
+		must(t, os.Link(r.in("b"), r.in("c")))
+		must(t, os.Link(r.in("b"), r.in("d")))
+		m := moodyReplica(r)
+		r.served(func(ctx context.Context) {
+			m.set(func(a tree.Action) error {
+				if a.Path == "a" {
+					return syscall.EPERM
+				}
+				return nil
+			})
+			for _, name := range []string{"a", "b"} {
+				must(t, os.Remove(r.in(name)))
+			}
+			r.write("a", "content")
+			must(t, os.Link(r.in("a"), r.in("b")))
+			r.mirror.Dirty([]string{"b"}, reconcile.ByWatch)
+			time.Sleep(firstTries) // on the fake clock
+			synctest.Wait()
+			for _, name := range []string{"b", "c"} {
+				want, err := os.Stat(r.in(name))
+				must(t, err)
+				have, err := os.Stat(r.at(name))
+				must(t, err)
+				if !have.ModTime().Equal(want.ModTime()) {
+					t.Errorf("%s has the time %v, not %v", name, have.ModTime(), want.ModTime())
+				}
+			}
+			for _, p := range r.log.trouble() {
+				if p.Path != "a" {
+					t.Errorf("told of %v", p)
+				}
+			}
+			m.set(well)
+			r.idle(ctx)
+			r.wantEqual("when the first name can be written")
+		})
+	})
+}
+
+// firstTries is how long it takes until what may be a passing hitch is none.
+const firstTries = 2 * time.Second
+
+// slowLeader is a replica that does not get on with f until somebody has looked
+// at it many times.
+type slowLeader struct {
+	tree.Replica
+	looks atomic.Int64
+	many  chan struct{}
+}
+
+func (s *slowLeader) Look(ctx context.Context, paths []tree.Path) []tree.Found {
+	if slices.Equal(paths, []tree.Path{"f"}) && s.looks.Add(1) == 7 {
+		close(s.many)
+	}
+	return s.Replica.Look(ctx, paths)
+}
+
+func (s *slowLeader) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	if actions[0].Path == "f" {
+		<-s.many
+	}
+	return s.Replica.Apply(ctx, actions)
+}
+
+// It takes a while until the name that leads is equal: no problem of the others.
+func TestNewNameOfAFileThatTakesItsTime(t *testing.T) {
+	t.Parallel()
+	r := setUp(t, reconcile.Options{})
+	slow := &slowLeader{Replica: r.dst, many: make(chan struct{})}
+	r.write("f", "old")
+	r.once()
+	r.dst = slow
+	r.renew()
+	r.serve(func(ctx context.Context) {
+		r.write("f", "newer version")
+		must(t, os.Link(r.in("f"), r.in("g")))
+		r.dirty(ctx, "g")
+		r.wantEqual("after events")
+	})
+	if len(r.log.problems) > 0 {
+		t.Errorf("problems told: %v", r.log.problems)
+	}
 }
 
 // Scenarios: L7.

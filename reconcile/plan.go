@@ -38,11 +38,12 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 	const version = tree.OfExistence | tree.OfKind | tree.OfContent | tree.OfModTime
 	switch {
 	case found.Err != nil || !linked && m.traits.Differ(l.want, found.Entry)&version != 0:
-		if l.attempt > quietAttempts {
-			return false // a copy now is better than a link some day
+		if l.attempt >= lateAttempts { // a copy now is better than a link some day
+			b.part(ctx, l)
+			return false
 		}
 		m.queue.suggest(leader, dirt{cause: l.cause})
-		b.fail(ctx, l, tree.ErrConflict)
+		b.fail(ctx, l, errLate)
 	case linked:
 		if l.cause != ByPass {
 			m.queue.add(leader, dirt{cause: l.cause})
@@ -60,11 +61,11 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 	return true
 }
 
-// part gives l, which leads, a new inode if what the replica has there may have
-// names of another file as well: it was a name of that before, or came along
-// with a folder that was taken for another one. A pass compares all names at
-// its end. What is to be removed counts as another file's, so that it asks
-// only where nobody has vouched.
+// part gives l, which leads or is to be a file of its own, a new inode if what
+// the replica has there may have names of another file as well: it was a name of
+// that before, or came along with a folder that was taken for another one. A pass
+// compares all names at its end. What is to be removed counts as another file's,
+// so that it asks only where nobody has vouched.
 func (b *batch) part(ctx context.Context, l *look) {
 	m := b.m
 	if l.cause == ByPass || l.unsearched > 0 || m.links.sure(l.path) {

@@ -27,6 +27,14 @@ const (
 	smallFile = 1 << 20
 )
 
+// errLate: what leads the names of a file is not equal yet. It has its own turn,
+// and tells its own troubles.
+var errLate = errors.New("its first name is not equal yet")
+
+// lateAttempts is how often a name waits for the one that leads, a good second
+// in all.
+const lateAttempts = 7
+
 // growing returns first doubled attempt times, but at most last.
 func growing(first, last time.Duration, attempt int) time.Duration {
 	for ; attempt > 0 && first < last; attempt-- {
@@ -54,8 +62,8 @@ func (b *batch) fail(ctx context.Context, l *look, err error) {
 		b.settle(l, verdict{result: failed})
 	case isRootless(err) && !m.recovered():
 		m.postpone(l.item, sourcePoll)
-	case errors.Is(err, tree.ErrChanged):
-		if time.Since(l.since) > maxRestless {
+	case errors.Is(err, tree.ErrChanged), errors.Is(err, errLate):
+		if errors.Is(err, tree.ErrChanged) && time.Since(l.since) > maxRestless {
 			m.problems.note(l.path, err, l.attempt)
 			m.tell(l.item, verdict{result: failed})
 		}

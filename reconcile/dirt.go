@@ -73,9 +73,10 @@ type item struct {
 	// attempt counts looks that did not settle the path; since is when the
 	// first of them was.
 	attempt int
-	// troubles counts those of them that were more than a passing hitch.
-	troubles int
-	since    time.Time
+	// hitches counts those of them that are over in a moment, mostly, and
+	// troubles those that were more.
+	hitches, troubles int
+	since             time.Time
 	// gone: an earlier look found the source's entry gone, and the replica's
 	// with this mark. moment is when its patience first ended, see backlog.
 	gone   bool

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -72,4 +73,43 @@ func TestFutileTriesGetRare(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is to be in a folder that cannot be made is tried too, and leaves the
+// folder its pauses.
+func TestFutileFolderKeepsItsPauses(t *testing.T) {
+	const (
+		while = 15 * time.Second // of the bubble
+		most  = 6                // with pauses that double
+	)
+	synctest.Test(t, func(t *testing.T) {
+		r := setUp(t, reconcile.Options{})
+		m := moodyReplica(r)
+		r.served(func(ctx context.Context) {
+			var tries atomic.Int64
+			m.set(func(a tree.Action) error {
+				if a.Path == "new" && a.Kind == tree.Create {
+					tries.Add(1)
+					return syscall.EPERM
+				}
+				return nil
+			})
+			dirty := []string{"new"}
+			for i := range 50 {
+				dirty = append(dirty, fmt.Sprint("new/", i))
+				r.write(dirty[len(dirty)-1], "content")
+			}
+			for _, path := range dirty { // each has pauses of its own
+				r.mirror.Dirty([]string{path}, reconcile.ByWatch)
+				time.Sleep(time.Millisecond) // on the fake clock
+			}
+			time.Sleep(while) // on the fake clock
+			if n := tries.Load(); n > most {
+				t.Errorf("the folder was tried %d times in %v", n, while)
+			}
+			m.set(well)
+			r.idle(ctx)
+			r.wantEqual("when it can be made")
+		})
+	})
 }

@@ -68,7 +68,8 @@ func (b *batch) fail(ctx context.Context, l *look, err error) {
 			m.tell(l.item, verdict{result: failed})
 		}
 		m.queue.delay(l.item, growing(firstChangedPause, lastChangedPause, l.attempt-1))
-	case l.attempt <= m.quietAttempts() && mayPass(err, l.src.Size):
+	case l.hitches < m.quietAttempts() && mayPass(err, l.src.Size):
+		l.hitches++
 		if errors.Is(err, tree.ErrNoParent) {
 			m.queue.suggest(l.path.Parent(), dirt{cause: l.cause})
 		}

@@ -17,6 +17,7 @@ type links struct {
 	mu     sync.Mutex
 	byID   map[tree.ID]map[tree.Path]struct{}
 	byPath map[tree.Path]seenLink
+	below  map[tree.Path]int      // how many of byPath are below a folder, if any
 	lost   map[tree.Path]seenLink // what was known of names that went
 	age    int                    // grows with each pass
 
@@ -39,6 +40,7 @@ func newLinks() *links {
 	return &links{
 		byID:   make(map[tree.ID]map[tree.Path]struct{}),
 		byPath: make(map[tree.Path]seenLink),
+		below:  make(map[tree.Path]int),
 		lost:   make(map[tree.Path]seenLink),
 	}
 }
@@ -87,7 +89,20 @@ func (l *links) file(path tree.Path, seen seenLink) {
 		l.byID[seen.id] = group
 	}
 	group[path] = struct{}{}
+	if _, known := l.byPath[path]; !known {
+		l.count(path, 1)
+	}
 	l.byPath[path] = seen
+}
+
+// count adds n to what is below each folder above path. The caller holds mu.
+func (l *links) count(path tree.Path, n int) {
+	for folder := path; folder != tree.Root; {
+		folder = folder.Parent()
+		if l.below[folder] += n; l.below[folder] == 0 {
+			delete(l.below, folder)
+		}
+	}
 }
 
 // vouch notes that the replica has path as a name of id, if that was last seen
@@ -113,6 +128,9 @@ func (l *links) sure(path tree.Path) bool {
 func (l *links) leave(folder tree.Path) (left []tree.Path) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.below[folder] == 0 { // true of most, where very many may be known elsewhere
+		return nil
+	}
 	gone := make(map[tree.ID]struct{})
 	for path, seen := range l.byPath {
 		if folder.Holds(path) {
@@ -170,6 +188,9 @@ func (l *links) lose(path tree.Path, seen seenLink) {
 
 // forget drops one name. The caller holds mu.
 func (l *links) forget(path tree.Path, id tree.ID) {
+	if _, known := l.byPath[path]; known {
+		l.count(path, -1)
+	}
 	delete(l.byPath, path)
 	delete(l.byID[id], path)
 	if len(l.byID[id]) == 0 {
@@ -220,15 +241,32 @@ const (
 	searchShare = 10
 )
 
+// nearby is the folder in which names were searched for last, and when that
+// began. The zero one is none.
+type nearby struct {
+	folder tree.Path
+	began  time.Time
+}
+
+// covers reports whether a name that e had by then in that folder was seen: a new
+// one changes e.
+func (n nearby) covers(folder tree.Path, e tree.Entry) bool {
+	return n.folder == folder && n.began.After(e.ChangeTime.Time().Add(stampLag))
+}
+
 // completeLinks makes sure that the names of e, found at path, are known as far as
 // they can be: all in the source, unless searches would take too much of the
-// time. Then it returns how long it is until the next one.
-func (m *Mirror) completeLinks(ctx context.Context, path tree.Path, e tree.Entry) time.Duration {
+// time. Then it returns how long it is until the next one. near is where the
+// caller searched last: a folder may have very many names of files outside.
+func (m *Mirror) completeLinks(ctx context.Context, path tree.Path, e tree.Entry, near *nearby) time.Duration {
 	l := m.links
 	if len(l.names(e.ID)) >= int(e.Links) {
 		return 0
 	}
-	m.seeFolderLinks(path.Parent())
+	if folder := path.Parent(); !near.covers(folder, e) {
+		*near = nearby{folder, time.Now()}
+		m.seeFolderLinks(folder)
+	}
 	if len(l.names(e.ID)) >= int(e.Links) {
 		return 0
 	}

@@ -3,8 +3,12 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
+	"time"
+
+	"pgregory.net/rapid"
 
 	"lockstep/reconcile/tree"
 	"lockstep/reconcile/tree/treetest"
@@ -131,6 +135,42 @@ func TestLinksVouchedFor(t *testing.T) {
 	}
 }
 
+// Whatever is seen and goes, the names below each folder are counted as they are.
+func TestLinksBelowFolders(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLinks()
+		folder := rapid.SampledFrom([]tree.Path{"a", "b", "a/b", "c"})
+		path := rapid.Custom(func(t *rapid.T) tree.Path {
+			return folder.Draw(t, "folder").Join(rapid.SampledFrom([]string{"b", "f", "g"}).Draw(t, "name"))
+		})
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			switch rapid.IntRange(0, 6).Draw(t, "step") {
+			case 0:
+				l.leave(folder.Draw(t, "gone"))
+			case 1:
+				l.renamed(folder.Draw(t, "from"), folder.Draw(t, "to"))
+			case 2:
+				l.nextAge()
+				l.forgetOlder()
+			case 3:
+				l.see(path.Draw(t, "path"), tree.Entry{})
+			default:
+				l.see(path.Draw(t, "path"), linkedFile(uint64(rapid.IntRange(1, 2).Draw(t, "file")), 2))
+			}
+			below := map[tree.Path]int{}
+			for name := range l.byPath {
+				for name != tree.Root {
+					name = name.Parent()
+					below[name]++
+				}
+			}
+			if !maps.Equal(l.below, below) {
+				t.Fatalf("counted %v, but there are %v", l.below, below)
+			}
+		}
+	})
+}
+
 // Of names that went, only so many are remembered.
 func TestLinksLostAreFew(t *testing.T) {
 	l := newLinks()
@@ -153,9 +193,49 @@ func TestCompleteLinksSearchesTheSource(t *testing.T) {
 	source.Link("file", "far/away/name")
 	m := New(source, traitsOnly{}, Options{})
 	e := source.Entry("file")
-	m.completeLinks(context.Background(), "file", e)
+	m.completeLinks(context.Background(), "file", e, &nearby{})
 	if got := m.links.names(e.ID); !slices.Equal(got, []tree.Path{"beside", "far/away/name", "file"}) {
 		t.Errorf("names %q", got)
+	}
+}
+
+// opened counts how often folders of a source are opened.
+type opened struct {
+	tree.Source
+	folders int
+}
+
+func (o *opened) Folder(path tree.Path) (tree.SourceFolder, error) {
+	o.folders++
+	return o.Source.Folder(path)
+}
+
+// A folder with many files that have names outside of the source is not listed
+// once for each of them.
+func TestCompleteLinksListsAFolderOnce(t *testing.T) {
+	source := treetest.NewSource()
+	source.AddFolder("many")
+	name := func(i int) tree.Path { return tree.Path(fmt.Sprint("many/", i)) }
+	const files = 100
+	for i := range files {
+		source.File(name(i), "content")
+		source.Change(name(i), func(e *tree.Entry, _ *string) { e.Links = 2 })
+	}
+	o := &opened{Source: source}
+	m := New(o, traitsOnly{}, Options{})
+	var near nearby
+	for i := range files {
+		m.completeLinks(t.Context(), name(i), source.Entry(name(i)), &near)
+	}
+	if most := 3; o.folders > most { // it alone, and the search through all
+		t.Errorf("%d folders were listed", o.folders)
+	}
+	source.Change(name(0), func(e *tree.Entry, _ *string) { e.Links = 3 })
+	e := source.Entry(name(0))
+	e.ChangeTime = tree.TimeOf(time.Now())
+	o.folders = 0
+	if m.completeLinks(t.Context(), name(0), e, &near); o.folders == 0 {
+		t.Error("no folder was listed for a file that changed")
 	}
 }
 

@@ -48,7 +48,7 @@ type pass struct {
 	retry    bool // what could not be compared is worth another pass soon
 	removals []extra
 	respells []misspelled
-	moved    []tree.Path // folders that were renamed
+	moved    map[tree.Path]bool // folders that were renamed
 	linked   []linkedPath
 	left     []tree.Path // of files that lost a name meanwhile, see links.see
 	groups   linkGroups

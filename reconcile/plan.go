@@ -22,7 +22,7 @@ func (m *Mirror) keepsNames(e tree.Entry) bool {
 func (b *batch) planLink(ctx context.Context, l *look) bool {
 	m := b.m
 	if l.cause != ByPass {
-		l.unsearched = m.completeLinks(ctx, l.path, l.src)
+		l.unsearched = m.completeLinks(ctx, l.path, l.src, &b.near)
 	}
 	leader, ok := b.leader(ctx, l)
 	if !ok {

@@ -72,6 +72,7 @@ type batch struct {
 	ended   []ended
 	gone    []*look // met gone, and not yet given back
 	placing placing
+	near    nearby
 	// rootListed: the guard knows what is in the source root.
 	rootListed bool
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"lockstep/reconcile/tree"
 )
@@ -159,14 +158,22 @@ func (p *pass) settleNames(ctx context.Context) error {
 func (p *pass) renamed(folder tree.Path) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.moved = append(p.moved, folder)
+	if p.moved == nil {
+		p.moved = make(map[tree.Path]bool)
+	}
+	p.moved[folder] = true
 }
 
 // wasRenamed reports whether path is in a folder that was renamed meanwhile.
 func (p *pass) wasRenamed(path tree.Path) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.moved, func(folder tree.Path) bool { return folder.Holds(path) })
+	for len(p.moved) > 0 && path != tree.Root {
+		if path = path.Parent(); p.moved[path] {
+			return true
+		}
+	}
+	return false
 }
 
 // takeRemovals returns what was kept back: nobody takes it for the former name

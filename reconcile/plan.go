@@ -231,7 +231,7 @@ func (b *batch) descend(ctx context.Context, l *look) {
 	if err != nil {
 		return
 	}
-	c, err := m.replica.Compare(ctx, tree.Subject{Path: l.path, Folder: f, Entries: entries, Method: tree.ByMetadata})
+	c, err := m.replica.Compare(ctx, tree.Subject{Path: l.path, Folder: f, Entries: entries, Method: tree.ByMetadata, Alone: true})
 	if err != nil {
 		return
 	}

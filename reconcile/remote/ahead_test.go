@@ -56,6 +56,41 @@ func TestEndlessSurvey(t *testing.T) {
 	}
 }
 
+// TestSurveyBesideAnEvent: a root that is compared because of an event leaves
+// alone what a pass waits for.
+func TestSurveyBesideAnEvent(t *testing.T) {
+	const below = tree.Path("below")
+	told := func(path tree.Path) []byte {
+		return wire.FolderRecord{Key: wire.KeyOf(path), Shape: wire.FolderShape{1}}.Append(nil)
+	}
+	var surveys atomic.Int64
+	goOn := make(chan struct{})
+	r := openLiar(t, &liar{
+		survey: func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+			surveys.Add(1)
+			if err := s.Send(&wire.SurveyReply{Survey: 1, Folders: told(tree.Root)}); err != nil {
+				return err
+			}
+			<-goOn
+			return s.Send(&wire.SurveyReply{Survey: 1, Folders: told(below), Complete: true, Count: 2})
+		},
+		list: func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return s.Send(&wire.ListReply{Complete: true})
+		},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, s := range []tree.Subject{{Path: tree.Root}, {Path: tree.Root, Method: tree.ByMetadata, Alone: true}} {
+		if _, err := r.Compare(ctx, s); err != nil {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	close(goOn)
+	if _, err := r.Compare(ctx, tree.Subject{Path: below}); err != nil || surveys.Load() != 1 {
+		t.Errorf("%d surveys, %v", surveys.Load(), err)
+	}
+}
+
 // TestSurveyAhead: a server that is far ahead of the client waits for it, and
 // goes on when the client asks for more.
 func TestSurveyAhead(t *testing.T) {

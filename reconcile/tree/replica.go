@@ -104,6 +104,9 @@ type Subject struct {
 	// are completed in place when they are seen.
 	Entries []Entry
 	Method  Method
+	// Alone: it is no part of a comparison of both trees, which begins with
+	// the root and comes to each folder once.
+	Alone bool
 	// Read, if not nil, is called with the bytes read as work goes on.
 	// Safe for concurrent use.
 	Read func(bytes int64)

@@ -92,6 +92,9 @@ func (r *Replica) begin(l *link, method tree.Method) (*survey, error) {
 // surveyFor returns the survey that tells of the subject's folder; nil when
 // the server has to be asked.
 func (r *Replica) surveyFor(l *link, s tree.Subject) (*survey, error) {
+	if s.Alone {
+		return nil, nil // what it tells is for another one, and may be out of date
+	}
 	if r.traits.Names.Folds {
 		return nil, nil // what it tells of folders goes by other names, maybe
 	}

@@ -12,6 +12,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,9 @@ type Options struct {
 	CountAhead bool
 	// Observer is told what happens; nil for nobody.
 	Observer Observer
+	// Apart returns nil while none of the two folders lies in the other; nil for
+	// folders of two machines.
+	Apart func() error
 	// Wall reads the clock that goes on while the machine sleeps; nil for
 	// the system's.
 	Wall func() time.Time
@@ -114,6 +118,9 @@ func New(source tree.Source, replica tree.Replica, o Options) *Mirror {
 	o.Comparers = max(o.Comparers, leastWorkers)
 	if o.Observer == nil {
 		o.Observer = silent{}
+	}
+	if o.Apart == nil {
+		o.Apart = func() error { return nil }
 	}
 	if o.Wall == nil {
 		o.Wall = func() time.Time { return time.Now().Round(0) } // without the monotonic reading
@@ -327,6 +334,14 @@ func (m *Mirror) checkReplica() error {
 		m.problems.solved(tree.Root)
 	}
 	return err
+}
+
+// checkApart returns [ErrOverlap] when one of the folders lies in the other.
+func (m *Mirror) checkApart() error {
+	if err := m.o.Apart(); err != nil {
+		return fmt.Errorf("%w: %w", ErrOverlap, err)
+	}
+	return nil
 }
 
 // hurry lets the schedule know that a root is ill: it is looked at more often.

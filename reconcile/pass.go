@@ -167,6 +167,9 @@ func (p *pass) run(ctx context.Context) error {
 	if err := m.checkReplica(); err != nil {
 		return err
 	}
+	if err := m.checkApart(); err != nil {
+		return err
+	}
 	if p.visit == nil {
 		// Workers may carry out by and by what they saw before; after that
 		// they look again.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -251,6 +252,27 @@ func TestReplicaMovedIntoTheSource(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("goes on")
+	}
+}
+
+// The source may come to lie in what is about to be removed while a pass goes on.
+//
+// Scenarios: T6.
+func TestSourceMovedIntoTheReplica(t *testing.T) {
+	var looks atomic.Int32
+	r := setUp(t, reconcile.Options{Interval: time.Hour, Apart: func() error {
+		if looks.Add(1) == 1 {
+			return nil
+		}
+		return errors.New("the source is in the replica")
+	}})
+	r.write("file", "content")
+	put(t, r.at("extra/file"), "content")
+	if err := r.mirror.Run(t.Context()); !errors.Is(err, reconcile.ErrOverlap) {
+		t.Errorf("error %v", err)
+	}
+	if read(t, r.at("extra/file")) != "content" {
+		t.Error("what may hold the source was removed")
 	}
 }
 

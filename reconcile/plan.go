@@ -317,6 +317,14 @@ func (b *batch) remove(ctx context.Context, l *look) {
 // go. When it may not, l is settled as held.
 func (b *batch) mayRemove(ctx context.Context, l *look) bool {
 	m := b.m
+	if l.have.Kind == tree.Folder && !b.apart {
+		if err := m.checkApart(); err != nil { // the source may be in there
+			m.RequestPass(OnRetry)
+			b.fail(ctx, l, err)
+			return false
+		}
+		b.apart = true
+	}
 	m.checkSource()
 	if l.cause == ByPoll {
 		b.listRoot()

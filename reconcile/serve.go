@@ -73,6 +73,8 @@ type batch struct {
 	gone    []*look // met gone, and not yet given back
 	placing placing
 	near    nearby
+	// apart: the source is known not to lie in the replica.
+	apart bool
 	// rootListed: the guard knows what is in the source root.
 	rootListed bool
 }

@@ -92,6 +92,7 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 	m := reconcile.New(source, replica, reconcile.Options{
 		Interval: s.interval, Workers: s.workers, Comparers: s.comparers, Method: s.method, Patience: patience(s.debounce),
 		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty, CountAhead: out.terminal, Observer: told,
+		Apart: apart(s, p),
 	})
 	release := replica.keep(ctx, absence{begins: told.stir.happened, ends: func() { m.RequestPass(reconcile.OnReturn) }})
 	defer release()
@@ -99,6 +100,15 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 		return mirrorOnce(ctx, m, told, out)
 	}
 	return mirrorOn(ctx, m, told, followed{s, p, out, replica.away})
+}
+
+// apart returns what finds out whether the folders lie apart still; nil where
+// one of them is on another machine.
+func apart(s settings, p pair) func() error {
+	if s.address != nil {
+		return nil
+	}
+	return func() error { return local.CheckApart(p.source, p.replica) }
 }
 
 // patience is how long a path that is gone may take to turn up elsewhere: both
@@ -203,7 +213,7 @@ func mirrorOn(ctx context.Context, m *reconcile.Mirror, told *observer, f follow
 // failed returns the ending for an error that ends the mirror.
 func failed(err error) error {
 	if errors.Is(err, reconcile.ErrOverlap) {
-		return &ending{code: exitFailed, what: err.Error(), hint: "take the replica out of the source"}
+		return &ending{code: exitFailed, what: err.Error(), hint: "take one folder out of the other"}
 	}
 	return &ending{code: exitFailed, what: err.Error()}
 }

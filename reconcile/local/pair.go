@@ -60,6 +60,22 @@ func CheckPair(source, replica, logFile string) error {
 	return checkLogFile(logFile, s, r, mounts)
 }
 
+// CheckApart returns a [*Refusal] when one of two folders that [CheckPair] let
+// pass lies in the other by now, whatever has brought it there. It returns nil
+// where that cannot be found out, for one of them is out of reach.
+func CheckApart(source, replica string) error {
+	mounts := readMounts()
+	s, err := placeOf(source, mounts)
+	if err != nil || !s.exists() {
+		return nil
+	}
+	r, err := placeOf(replica, mounts)
+	if err != nil || !r.exists() {
+		return nil
+	}
+	return checkOverlap(s, r, mounts)
+}
+
 func checkSource(path string, mounts mountTable) (*place, error) {
 	p, err := placeOf(path, mounts)
 	switch {

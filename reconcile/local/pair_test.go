@@ -194,6 +194,27 @@ func TestCheckPairThroughMounts(t *testing.T) {
 	}
 }
 
+// Scenarios: T6, T7.
+func TestCheckApart(t *testing.T) {
+	root := pairFolders(t)
+	for _, c := range []struct {
+		source, replica string
+		apart           bool
+	}{
+		{"src", "replica", true},
+		{"missing", "replica", true},
+		{"src", "missing", true},
+		{"src", "to-sub", false},
+		{"to-sub", "src", false},
+		{"src", "to-src", false},
+	} {
+		var refusal *Refusal
+		if err := CheckApart(root+"/"+c.source, root+"/"+c.replica); c.apart != (err == nil) || !c.apart && !errors.As(err, &refusal) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
 // Scenarios: T9.
 func TestCheckPairSymlinkOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {

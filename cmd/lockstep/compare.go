@@ -118,11 +118,12 @@ func summaryLine(r reconcile.Report) string {
 	what := "equal"
 	switch {
 	case r.Drift > 0:
-		what = fmt.Sprintf("%d differences", r.Drift)
+		what = counted(r.Drift, "difference")
 	case r.Problems > 0:
 		what = "not known to be equal"
 	}
-	line := fmt.Sprintf("%s: %d files and %d folders compared, %d bytes read", what, r.Files, r.Folders, r.BytesRead)
+	line := fmt.Sprintf("%s: %s and %s compared, %s read", what,
+		counted(r.Files, "file"), counted(r.Folders, "folder"), counted(r.BytesRead, "byte"))
 	if r.Problems > 0 {
 		line += fmt.Sprintf(", %d could not be compared", r.Problems)
 	}
@@ -130,6 +131,14 @@ func summaryLine(r reconcile.Report) string {
 		line += ", digest " + r.Digest.String()
 	}
 	return line
+}
+
+// counted is n and its noun.
+func counted(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // findings prints what a comparison finds. Of what an engine tells, only what

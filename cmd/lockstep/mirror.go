@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -149,9 +148,9 @@ func mirrorOnce(ctx context.Context, m *reconcile.Mirror, told *observer, out su
 func onceEnding(r reconcile.Report) error {
 	switch {
 	case r.Held > 0:
-		return &ending{code: exitHeld, what: fmt.Sprintf("%d removals are held", r.Held), hint: "the log says why, and what to do"}
+		return &ending{code: exitHeld, what: counted(r.Held, "removal") + " held", hint: "the log says why, and what to do"}
 	case r.Problems > 0:
-		return &ending{code: exitPartial, what: fmt.Sprintf("%d paths could not be mirrored", r.Problems), hint: "the log names them"}
+		return &ending{code: exitPartial, what: counted(r.Problems, "path") + " could not be mirrored", hint: "the log says why"}
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ const (
 	KeyProblems  = "problems"
 	KeyHeld      = "held"
 	KeySkipped   = "skipped_sockets"
+	KeyUnheld    = "unheld" // by class
 	KeyDigest    = "digest"
 	KeyEqual     = "equal"
 
@@ -62,7 +63,6 @@ const (
 	KeyAttempt = "attempt"
 	KeyClass   = "class"
 	KeyText    = "text"
-	KeyCount   = "count"
 	KeyPasses  = "passes"
 	KeyActions = "actions"
 	KeyRecords = "records"

@@ -17,19 +17,26 @@ func (l *Log) PassStarted(cause string) {
 
 // PassDone is the report of a pass.
 type PassDone struct {
-	Cause     string // what began it
-	Files     int64  // compared
-	Folders   int64  // compared
-	BytesRead int64  // on both sides
-	Drift     int64  // paths that differed
-	Repaired  int64  // of them made equal, other than by removing
-	Removed   int64  // of them removed
-	Problems  int64  // paths that could not be mirrored
-	Held      int64  // removals the guard holds
-	Skipped   int64  // sockets, which are no part of the mirror
+	Cause     string  // what began it
+	Files     int64   // compared
+	Folders   int64   // compared
+	BytesRead int64   // on both sides
+	Drift     int64   // paths that differed
+	Repaired  int64   // of them made equal
+	Removed   int64   // entries that were removed for that
+	Problems  int64   // paths that could not be mirrored
+	Held      int64   // removals the guard holds
+	Skipped   int64   // sockets, which are no part of the mirror
+	Unheld    []Count // what the replica cannot hold
 	Elapsed   time.Duration
 	Digest    string // hex, over the whole tree: the same number whenever two trees are the same
 	Equal     bool   // whether both trees were equal in the end
+}
+
+// Count is how often there is something.
+type Count struct {
+	What string
+	N    int64
 }
 
 // message is one of four: whether anything changed, and whether the trees are equal.
@@ -55,6 +62,13 @@ func (l *Log) PassDone(p PassDone) {
 			Int64(KeyRepaired, p.Repaired).Int64(KeyRemoved, p.Removed).Int64(KeyProblems, p.Problems).
 			Int64(KeyHeld, p.Held).Int64(KeySkipped, p.Skipped).
 			Float64(KeyElapsedMS, milliseconds(p.Elapsed)).Str(KeyDigest, p.Digest).Bool(KeyEqual, p.Equal)
+		if len(p.Unheld) > 0 {
+			unheld := e.CreateDict()
+			for _, u := range p.Unheld {
+				unheld.Int64(u.What, u.N)
+			}
+			e.Dict(KeyUnheld, unheld)
+		}
 		e.Msg(message)
 	}
 	tone := toneGreen
@@ -96,6 +110,17 @@ func (t *text) passDone(p PassDone, message string) {
 		t.add(", ")
 		t.count(p.Skipped, "socket")
 		t.add(" skipped")
+	}
+	for i, u := range p.Unheld {
+		if i == 0 {
+			t.add(", not held:")
+		} else {
+			t.add(",")
+		}
+		t.add(" ")
+		t.buf = appendCount(t.buf, u.N)
+		t.add(" ")
+		t.add(u.What)
 	}
 	t.gap()
 	t.buf = appendBytes(t.buf, p.BytesRead)

@@ -161,13 +161,15 @@ var records = []struct {
 }, {
 	name: "pass_done_not_equal",
 	tell: func(l *Log) {
-		l.PassDone(PassDone{Cause: "start", Files: 1, Folders: 1, Drift: 3, Repaired: 1, Problems: 1, Held: 1})
+		l.PassDone(PassDone{Cause: "start", Files: 1, Folders: 1, Drift: 3, Repaired: 1, Problems: 1, Held: 1,
+			Unheld: []Count{{"xattrs", 1204}, {"acl", 1}}})
 	},
 	level: LevelInfo,
-	text: "15:04:05.123  pass      not equal: 3 drifted, 1 repaired, 1 held, 1 problem  1 file, 1 folder  0 B read" +
+	text: "15:04:05.123  pass      not equal: 3 drifted, 1 repaired, 1 held, 1 problem  1 file, 1 folder, not held: 1,204 xattrs, 1 acl" +
+		"  0 B read" +
 		"  0 µs\n",
 	json: `{"event":"pass_done","cause":"start","compared":2,"files":1,"folders":1,"bytes_read":0,"drift":3,"repaired":1,
-		"removed":0,"problems":1,"held":1,"skipped_sockets":0,"elapsed_ms":0,"digest":"","equal":false,
+		"removed":0,"problems":1,"held":1,"skipped_sockets":0,"elapsed_ms":0,"digest":"","equal":false,"unheld":{"xattrs":1204,"acl":1},
 		"message":"pass done, not equal"}`,
 }, {
 	name: "held",
@@ -227,10 +229,10 @@ var records = []struct {
 	json:  `{"event":"notice","class":"replica_created","text":"created /replica","message":"notice"}`,
 }, {
 	name:  "unheld",
-	tell:  func(l *Log) { l.Unheld(Unheld{Class: "xattr", Count: 1204, Text: "vfat has none"}) },
+	tell:  func(l *Log) { l.Unheld(Unheld{Class: "xattrs", Text: "vfat has no xattrs"}) },
 	level: LevelWarn,
-	text:  "15:04:05.123  unheld    the replica cannot hold xattr of 1,204 entries  vfat has none\n",
-	json: `{"event":"attribute_unheld","class":"xattr","count":1204,"text":"vfat has none",
+	text:  "15:04:05.123  unheld    vfat has no xattrs\n",
+	json: `{"event":"attribute_unheld","class":"xattrs","text":"vfat has no xattrs",
 		"message":"replica cannot hold an attribute"}`,
 }, {
 	name:  "failed",

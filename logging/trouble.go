@@ -135,34 +135,18 @@ func (l *Log) Notice(n Notice) {
 
 // Unheld is a class of attributes that the file system of the replica cannot hold.
 type Unheld struct {
-	Class string // "owner", "xattr", "acl"
-	Count int64  // entries that have it
-	Text  string // what that means; may be empty
+	Class string // "owner", "xattrs", "acl"
+	Text  string // what that means
 }
 
 // Unheld tells u; callers do so once for each class.
 func (l *Log) Unheld(u Unheld) {
 	at := l.now()
 	if e := l.record(LevelWarn, EventUnheld, at); e != nil {
-		e.Str(KeyClass, u.Class).Int64(KeyCount, u.Count)
-		if u.Text != "" {
-			e.Str(KeyText, printable(u.Text))
-		}
-		e.Msg("replica cannot hold an attribute")
+		e.Str(KeyClass, u.Class).Str(KeyText, printable(u.Text)).Msg("replica cannot hold an attribute")
 	}
 	if t := l.text(LevelWarn, at, "unheld", toneYellow); t != nil {
-		t.add("the replica cannot hold ")
-		t.add(u.Class)
-		t.add(" of ")
-		if u.Count == 1 {
-			t.add("1 entry")
-		} else {
-			t.buf = appendCount(t.buf, u.Count)
-			t.add(" entries")
-		}
-		if u.Text != "" {
-			t.dim(printable(u.Text))
-		}
+		t.add(printable(u.Text))
 		l.show(t)
 	}
 }

@@ -151,11 +151,10 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 		case tree.Folder:
 			folders++
 		default:
-			if p.m.projected(*e).Kind == tree.Absent {
+			if e.Kind == tree.Socket {
 				skipped++
-				if e.Kind != tree.Socket {
-					p.m.noteLost(tree.OfExistence, path.Join(e.Name))
-				}
+			} else if p.m.projected(*e).Kind == tree.Absent {
+				p.m.noteLost(tree.OfExistence, path.Join(e.Name))
 			}
 		}
 	}
@@ -170,6 +169,7 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 	r.Files += files
 	r.Folders += folders
 	r.Skipped += skipped
+	r.Lost[0] -= skipped // what no replica holds is not for this one to hold
 	for i, n := range c.Lost {
 		r.Lost[i] += int64(n)
 		if n > 0 && tree.Attributes(1<<i) != tree.OfExistence {
@@ -193,6 +193,17 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 		r.Problems++
 		p.uncompared(problem.Err)
 		p.m.problems.note(path.Join(problem.Name), problem.Err, 0)
+	}
+}
+
+// addLost counts what was lost of one entry.
+func (p *pass) addLost(lost tree.Attributes) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.report.Lost {
+		if lost.Has(1 << i) {
+			p.report.Lost[i]++
+		}
 	}
 }
 

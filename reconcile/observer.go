@@ -78,10 +78,10 @@ type Report struct {
 	// (Removed among them), Held wait for the guard; the rest was gone again
 	// or is among the Problems.
 	Drift, Repaired, Removed, Held, Problems int64
-	// Skipped counts entries that no replica holds (sockets) or this one
-	// cannot.
+	// Skipped counts sockets, which no replica holds.
 	Skipped int64
-	// Lost counts, by class, what the replica cannot hold.
+	// Lost counts, by class, what this replica cannot hold; entries that it
+	// has no means to create are lost as [tree.OfExistence].
 	Lost    [tree.AttributeClasses]int64
 	Elapsed time.Duration
 	// Digest is the Merkle digest of the source as it was mirrored; zero

@@ -315,11 +315,25 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 	if o.Entry.Kind != tree.Absent {
 		entry = o.Entry
 	}
+	if o.Did == tree.Copy && len(entry.Xattrs) > 0 {
+		b.noteLostOf(l, entry)
+	}
 	v := verdict{result: settled, did: o.Did, removed: o.Removed}
 	if entry.Kind != tree.File || !o.Digest.IsZero() {
 		v.leaf = m.leaf(entry, o.Digest)
 	}
 	b.settle(l, v)
+}
+
+// noteLostOf tells what the replica cannot hold of a file of which only the copy
+// has read all attributes.
+func (b *batch) noteLostOf(l *look, copied tree.Entry) {
+	_, lost := b.m.traits.Project(copied)
+	lost &= tree.OfXattrs | tree.OfACL
+	b.m.noteLost(lost, l.path)
+	if l.pass != nil {
+		l.pass.addLost(lost)
+	}
 }
 
 // acted tells of what was really done.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"lockstep/logging"
@@ -127,6 +128,13 @@ func summaryLine(r reconcile.Report) string {
 	if r.Problems > 0 {
 		line += fmt.Sprintf(", %d could not be compared", r.Problems)
 	}
+	for i, u := range unheld(r) {
+		if i == 0 {
+			line += ", not held by the replica:"
+		}
+		line += fmt.Sprintf(" %d %s,", u.N, u.What)
+	}
+	line = strings.TrimSuffix(line, ",")
 	if !r.Digest.IsZero() {
 		line += ", digest " + r.Digest.String()
 	}

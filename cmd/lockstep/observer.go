@@ -71,7 +71,7 @@ func (o *observer) PassDone(r reconcile.Report) {
 	done := logging.PassDone{
 		Cause: string(r.Cause), Files: r.Files, Folders: r.Folders, BytesRead: r.BytesRead,
 		Drift: r.Drift, Repaired: r.Repaired, Removed: r.Removed, Problems: r.Problems,
-		Held: r.Held, Skipped: r.Skipped, Elapsed: r.Elapsed, Equal: r.Equal,
+		Held: r.Held, Skipped: r.Skipped, Unheld: unheld(r), Elapsed: r.Elapsed, Equal: r.Equal,
 	}
 	if !r.Digest.IsZero() {
 		done.Digest = r.Digest.String()
@@ -107,8 +107,34 @@ func (o *observer) Solved(path tree.Path) {
 func (o *observer) Lost(class tree.Attributes, path tree.Path) {
 	o.log.Unheld(logging.Unheld{
 		Class: class.String(),
-		Text:  "first met at " + logging.Name(string(path)) + "; the rest is mirrored",
+		Text:  "the replica cannot hold " + unheldWord(class) + ": first met at " + logging.Name(string(path)) + "; the rest is mirrored",
 	})
+}
+
+// unheldWord is what a replica lacks that cannot hold a class.
+func unheldWord(class tree.Attributes) string {
+	switch class {
+	case tree.OfExistence:
+		return "entries of every kind"
+	case tree.OfMode, tree.OfModTime, tree.OfOwner:
+		return "every " + class.String()
+	}
+	return class.String()
+}
+
+// unheld lists what the replica cannot hold of what a pass has compared.
+func unheld(r reconcile.Report) (list []logging.Count) {
+	for i, n := range r.Lost {
+		class := tree.Attributes(1 << i)
+		what := class.String()
+		if class == tree.OfExistence {
+			what = "entries"
+		}
+		if n > 0 {
+			list = append(list, logging.Count{What: what, N: n})
+		}
+	}
+	return list
 }
 
 // stopped tells the last record.

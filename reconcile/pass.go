@@ -130,7 +130,8 @@ func (m *Mirror) pass(ctx context.Context, cause PassCause) (Report, error) {
 }
 
 // Compare makes a pass that only tells what differs: visit is called for each
-// difference, from one goroutine at a time.
+// difference, from one goroutine at a time. The Observer hears what the guard
+// would hold.
 func (m *Mirror) Compare(ctx context.Context, visit func(tree.Path, tree.Drift)) (Report, error) {
 	p := newPass(m, AtStart)
 	p.visit = visit

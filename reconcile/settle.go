@@ -117,6 +117,11 @@ func (p *pass) wait(ctx context.Context) error {
 // extra keeps back what the source does not have until all is compared.
 func (p *pass) extra(ctx context.Context, path tree.Path, d *tree.Drift) error {
 	if p.visit != nil {
+		if p.m.guard.limited() || !p.m.guard.allowEmpty { // it may be asked about them
+			p.mu.Lock()
+			p.removals = append(p.removals, extra{path, signatureOf(d.Have)})
+			p.mu.Unlock()
+		}
 		return p.drift(ctx, path, d, nil)
 	}
 	p.mu.Lock()
@@ -219,10 +224,26 @@ func (p *pass) settleRemovals(ctx context.Context) error {
 		p.mu.Unlock()
 		return nil
 	}
+	if p.visit != nil {
+		p.foretell(len(removals))
+		return nil
+	}
 	for _, r := range removals {
 		if err := p.track(ctx, r.path, dirt{cause: ByPass, counted: true}, nil); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// foretell tells whether a pass that removes would have n removals held.
+func (p *pass) foretell(n int) {
+	if n == 0 {
+		return
+	}
+	_, told := p.m.guard.allow(removal{cause: ByPass, counted: true})
+	for i := range told.held {
+		told.held[i].Count = n
+	}
+	p.m.tellHolds(told)
 }

@@ -77,7 +77,8 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 		}
 	}
 	m := reconcile.New(source, replica, reconcile.Options{
-		Comparers: s.comparers, Method: s.method, AllowEmptySource: true, Observer: found,
+		Comparers: s.comparers, Method: s.method, Observer: found,
+		MaxDelete: s.maxDelete, AllowEmptySource: s.allowEmpty || !s.dryRun, // who only looks holds nothing
 	})
 	report, err := m.Compare(ctx, func(path tree.Path, d tree.Drift) {
 		if !s.quiet {
@@ -150,7 +151,7 @@ func counted(n int64, noun string) string {
 }
 
 // findings prints what a comparison finds. Of what an engine tells, only what
-// could not be compared can happen when nothing is changed.
+// could not be compared or would be held can happen when nothing is changed.
 type findings struct {
 	reconcile.Observer
 	mu  sync.Mutex
@@ -170,7 +171,9 @@ func (f *findings) Problem(p reconcile.Problem) {
 	}
 	f.print(fmt.Sprintf("%-10s  %s: %v", word, logging.Name(string(p.Path)), p.Err))
 }
+func (f *findings) Held(h reconcile.Hold) {
+	f.print(fmt.Sprintf("%-10s  %s: %s; %s", "held", counted(int64(h.Count), "removal"), h.Reason, h.Remedy))
+}
 func (f *findings) Solved(tree.Path)                {}
 func (f *findings) Lost(tree.Attributes, tree.Path) {}
-func (f *findings) Held(reconcile.Hold)             {}
 func (f *findings) Released(reconcile.Hold)         {}

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
+	"syscall"
 
 	"lockstep/logging"
 	"lockstep/reconcile"
@@ -88,12 +90,15 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 	if err == nil {
 		found.print(summaryLine(report))
 	}
-	found.out.Flush()
+	written := found.out.Flush()
 	if ctx.Err() != nil {
 		return &ending{code: exitFailed, what: "stopped before the end", hint: "start it again"}
 	}
 	if err != nil {
 		return failed(err)
+	}
+	if err := unwritten(written); err != nil {
+		return err
 	}
 	switch {
 	case report.Drift > 0:
@@ -102,6 +107,15 @@ func compare(ctx context.Context, s settings, stdout io.Writer, say words) error
 		return &ending{code: exitPartial}
 	}
 	return nil
+}
+
+// unwritten returns the ending for output that did not get out; nil where nobody
+// wants it.
+func unwritten(err error) error {
+	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EBADF) {
+		return nil
+	}
+	return &ending{code: exitFailed, what: err.Error(), hint: "make room, or write it elsewhere"}
 }
 
 func differenceLine(word string, path tree.Path, d tree.Drift) string {

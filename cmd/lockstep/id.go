@@ -31,8 +31,8 @@ func idCommand(stdout io.Writer) *cli.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(stdout, key.ID())
-			return nil
+			_, err = fmt.Fprintln(stdout, key.ID())
+			return unwritten(err)
 		},
 	}
 }

@@ -50,7 +50,7 @@ func admit(s *settings) (pair, error) {
 	if p.logFile == "" && !s.changesNothing() {
 		state, err := stateFolder()
 		if err != nil {
-			p.noLogFile = "no log file is written: " + err.Error()
+			p.noLogFile = noLog(err)
 		} else {
 			p.logFile = filepath.Join(state, pairName(s)+".log")
 		}

@@ -29,11 +29,9 @@ func mirror(ctx context.Context, s settings, stdout io.Writer) error {
 		return err
 	}
 	live := logging.NewLive(stdout, logging.LineOnTerminal)
-	log, err := logging.Open(logging.Options{
-		File: p.logFile, Console: live, Level: s.level, Format: s.format, Quiet: s.quiet,
-	})
+	log, err := openLog(s, &p, live)
 	if err != nil {
-		return &ending{code: exitFailed, what: err.Error(), hint: "name another one with --log-file"}
+		return err
 	}
 	defer log.Close()
 	crashTo(p.logFile)
@@ -45,6 +43,25 @@ func mirror(ctx context.Context, s settings, stdout io.Writer) error {
 	defer hide()
 	return mirrorPair(ctx, s, p, surroundings{log, live, isTerminal(stdout), requested})
 }
+
+// openLog opens the log. One that was asked for has to be had; without the
+// default one there is none.
+func openLog(s settings, p *pair, live *logging.Live) (*logging.Log, error) {
+	o := logging.Options{File: p.logFile, Console: live, Level: s.level, Format: s.format, Quiet: s.quiet}
+	log, err := logging.Open(o)
+	if err != nil && s.logFile == "" {
+		p.logFile, p.noLogFile = "", noLog(err)
+		o.File = ""
+		log, err = logging.Open(o)
+	}
+	if err != nil {
+		return nil, &ending{code: exitFailed, what: err.Error(), hint: "name another one with --log-file"}
+	}
+	return log, nil
+}
+
+// noLog says why there is no log file.
+func noLog(err error) string { return "no log file is written: " + err.Error() }
 
 // surroundings are what a run tells on, and what asks it for passes.
 type surroundings struct {

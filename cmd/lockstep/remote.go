@@ -94,7 +94,7 @@ func admitRemote(s *settings) (pair, error) {
 	if p.logFile == "" && !s.changesNothing() {
 		state, err := stateFolder()
 		if err != nil {
-			p.noLogFile = "no log file is written: " + err.Error()
+			p.noLogFile = noLog(err)
 			return p, nil
 		}
 		p.logFile = filepath.Join(state, pairName(s)+".log")

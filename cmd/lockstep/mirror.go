@@ -96,7 +96,7 @@ func mirrorPair(ctx context.Context, s settings, p pair, out surroundings) error
 	}
 
 	out.log.Start(logging.Start{
-		Version: version(), Source: p.source, Replica: p.replica, LogFile: p.logFile, Settings: s.inForce(),
+		Version: version(), Source: p.source, Replica: p.replica, LogFile: p.logFile, Settings: s.inForce(replica.Traits()),
 	})
 	if p.noLogFile != "" {
 		out.log.Notice(logging.Notice{Class: "no_log_file", Text: p.noLogFile, Remedy: "name one with --log-file"})

@@ -193,8 +193,9 @@ func (s *settings) readLogging(c *cli.Context) (err error) {
 	return nil
 }
 
-// inForce lists the settings in the order in which the log shows them.
-func (s *settings) inForce() []logging.Setting {
+// inForce lists the settings in the order in which the log shows them, and what
+// follows from who mirrors.
+func (s *settings) inForce(t tree.Traits) []logging.Setting {
 	var list []logging.Setting
 	for _, key := range []string{"interval", "debounce", "workers", "compare", "durability", "max-delete"} {
 		if value := s.words[key]; value != "" {
@@ -203,6 +204,9 @@ func (s *settings) inForce() []logging.Setting {
 	}
 	if s.allowEmpty {
 		list = append(list, logging.Setting{Key: "allow_empty_source", Value: "true"})
+	}
+	if !t.Owners {
+		list = append(list, logging.Setting{Key: "owners", Value: "not kept"})
 	}
 	return list
 }

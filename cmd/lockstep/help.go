@@ -27,7 +27,7 @@ flags (anywhere; each has a variable such as LOCKSTEP_INTERVAL):
       --once                one full pass, then exit
   -n, --dry-run             print what a pass would do, change nothing
       --debounce TIME       how long a path must be quiet (10ms; 0 allowed)
-  -j, --workers N           paths worked on at once (processors + 1)
+  -j, --workers N           paths worked on at once (processors + 1, up to 16)
       --compare HOW         content, cached or metadata (content)
       --durability HOW      none, auto or always (auto)
       --max-delete N|N%     hold removals when there are more at once
@@ -53,7 +53,7 @@ const verifyHelp = `lockstep verify compares two folders by content and every at
 It prints each difference and a summary, and changes nothing.
 
 flags:
-  -j, --workers N  folders compared at once (processors + 1)
+  -j, --workers N  folders compared at once (processors + 1, up to 16)
   -q, --quiet      print the summary only
 
 exit codes:

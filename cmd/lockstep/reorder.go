@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -11,14 +13,15 @@ const helpHint = "see lockstep --help"
 
 // reorder returns args with the command first, then every flag, then "--" and
 // the folders: cli stops looking for flags at the first argument that is none,
-// and flags may stand anywhere here. After a "--" nothing is a flag.
+// and flags may stand anywhere here. After a "--" nothing is a flag. Who asks
+// for help or the version gets that, whatever else there is.
 func reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return []string{app.Name}, nil
 	}
 	words := args[1:]
 	takesValue := flagTable(app)
-	var flags, folders []string
+	var flags, folders, names []string
 	for i := 0; i < len(words); i++ {
 		word := words[i]
 		if word == "--" {
@@ -34,6 +37,7 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 		if !known {
 			return nil, unknownFlag(word, takesValue)
 		}
+		names = append(names, name)
 		flags = append(flags, word)
 		if wants && !hasValue {
 			if i+1 == len(words) {
@@ -43,13 +47,49 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 			flags = append(flags, words[i])
 		}
 	}
-	ordered := []string{args[0]}
+	ordered, own, hint := []string{args[0]}, app.Flags, helpHint
 	if len(folders) > 0 && app.Command(folders[0]) != nil {
-		ordered = append(ordered, folders[0])
-		folders = folders[1:]
+		command := app.Command(folders[0])
+		ordered, folders = append(ordered, command.Name), folders[1:]
+		own, hint = command.Flags, "see lockstep "+command.Name+" --help"
+	}
+	if slices.Contains(names, "help") || slices.Contains(names, "h") {
+		return append(ordered, "--help"), nil // cli would take a folder for a topic
+	}
+	if slices.Contains(names, "version") || slices.Contains(names, "v") {
+		return []string{args[0], "--version"}, nil
+	}
+	if err := checkVariables(slices.Concat(app.Flags, own)); err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return !hasFlag(own, name) }); i >= 0 {
+		return nil, wrongUsage(hint, "--%s is a flag of another command", names[i])
 	}
 	ordered = append(ordered, flags...)
 	return append(append(ordered, "--"), folders...), nil
+}
+
+func hasFlag(flags []cli.Flag, name string) bool {
+	return slices.ContainsFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+}
+
+// checkVariables refuses variables of switches that are neither on nor off: cli
+// says it in words of its own.
+func checkVariables(flags []cli.Flag) error {
+	for _, f := range flags {
+		f, isSwitch := f.(*cli.BoolFlag)
+		if !isSwitch {
+			continue
+		}
+		for _, name := range f.EnvVars {
+			if value := os.Getenv(name); value != "" {
+				if _, err := strconv.ParseBool(value); err != nil {
+					return wrongUsage("set it to true or false", "%s is %q", name, value)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // flagTable returns every name of every flag, and whether it takes a value.
@@ -79,6 +119,9 @@ func unknownFlag(word string, known map[string]bool) error {
 		if d := editDistance(name, candidate); len(candidate) > 1 && d < best {
 			best, hint = d, "did you mean --"+candidate+"? "+helpHint
 		}
+	}
+	if _, short := known[name[:min(1, len(name))]]; short && hint == helpHint && !strings.HasPrefix(word, "--") {
+		hint = "write a short flag apart from what follows it, as in -j 4; " + helpHint
 	}
 	return wrongUsage(hint, "unknown flag %s", word)
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,7 +42,7 @@ func main() {
 // unsetEmpty takes a variable that is set to nothing for one that is not set,
 // as shells and service files mean it.
 func unsetEmpty() {
-	for _, f := range mirrorFlags() {
+	for _, f := range slices.Concat(mirrorFlags(), serveCommand().Flags) {
 		for _, name := range f.(cli.DocGenerationFlag).GetEnvVars() {
 			if os.Getenv(name) == "" {
 				os.Unsetenv(name)

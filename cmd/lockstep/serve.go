@@ -214,7 +214,9 @@ func greetStdio() (net.Conn, *wire.Hello, error) {
 
 // home returns a relative folder's place: that of the user, as ssh has it.
 func home(folder string) (string, error) {
-	folder = strings.TrimPrefix(folder, "~/")
+	if folder = strings.TrimPrefix(folder, "~/"); folder == "~" {
+		folder = ""
+	}
 	if filepath.IsAbs(folder) {
 		return folder, nil
 	}

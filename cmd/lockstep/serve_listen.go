@@ -133,24 +133,62 @@ func confined(folder, logFile string, more ...string) error {
 	return confine.Restart(rules, append(more, confinedVariable+"=yes")...)
 }
 
-// serveLog opens the log of a server for a folder.
-func (v serving) serveLog(folder string) (*logging.Log, *logging.Live, string, error) {
-	file := v.s.logFile
-	if file == "" {
-		if state, err := stateFolder(); err == nil {
+// journal is the log of a server.
+type journal struct {
+	*logging.Log
+	live *logging.Live
+	file string // "" for none, and why in none
+	none error
+}
+
+// serveLog opens the log of a server for a folder. Without the default file
+// there is none.
+func (v serving) serveLog(folder string) (journal, error) {
+	j := journal{live: logging.NewLive(os.Stderr, logging.LineNever), file: v.s.logFile}
+	if v.stdio {
+		j.live = nil // what is said on standard error ends up in the client's messages
+	}
+	if j.file == "" {
+		var state string
+		if state, j.none = stateFolder(); j.none == nil {
 			v.s.source, v.s.replica = "serve", folder
-			file = filepath.Join(state, pairName(&v.s)+".log")
+			j.file = filepath.Join(state, pairName(&v.s)+".log")
 		}
 	}
-	live := logging.NewLive(os.Stderr, logging.LineNever)
-	if v.stdio {
-		live = nil // what is said on standard error ends up in the client's messages
+	if at, err := local.Resolve(j.file); j.file != "" && folder != "" && err == nil && inside(at, folder) {
+		if v.s.logFile != "" {
+			return j, wrongUsage("name one outside of it with --log-file", "log file %q is inside the folder", j.file)
+		}
+		j.none = fmt.Errorf("log file %q is inside the folder", j.file)
 	}
-	log, err := logging.Open(logging.Options{File: file, Console: live, Level: v.s.level, Format: v.s.format, Quiet: v.s.quiet})
-	if err != nil {
-		return nil, nil, "", &ending{code: exitFailed, what: err.Error(), hint: "name another one with --log-file"}
+	o := logging.Options{File: j.file, Console: j.live, Level: v.s.level, Format: v.s.format, Quiet: v.s.quiet}
+	var err error
+	if j.none == nil {
+		if j.Log, err = logging.Open(o); err == nil {
+			return j, nil
+		}
+		if v.s.logFile != "" {
+			return j, &ending{code: exitFailed, what: err.Error(), hint: "name another one with --log-file"}
+		}
+		j.none = err
 	}
-	return log, live, file, nil
+	o.File, j.file = "", ""
+	j.Log, err = logging.Open(o)
+	return j, err
+}
+
+// tellStart tells what is less than it should be: cause is why the process is
+// not confined, if it is not.
+func (j journal) tellStart(cause error) {
+	if j.none != nil {
+		j.Notice(logging.Notice{Class: "no_log_file", Text: noLog(j.none), Remedy: "name one with --log-file"})
+	}
+	if cause != nil {
+		j.Notice(logging.Notice{
+			Class: "not_confined", Text: "this server is not confined to its folder: " + oneLine(cause),
+			Remedy: "run it as a user of its own",
+		})
+	}
 }
 
 // serveTLS listens until it is told to stop.
@@ -158,6 +196,10 @@ func serveTLS(ctx context.Context, v serving) error {
 	ctx, stopped := untilSignal(ctx, stopGrace)
 	defer stopped()
 	folder, err := v.prepare(v.folder)
+	var refusal *local.Refusal
+	if errors.As(err, &refusal) {
+		return wrongUsage(refusal.Hint, "%s", refusal.What)
+	}
 	if err != nil {
 		return &ending{code: exitFailed, what: err.Error(), hint: "name a folder that can be written"}
 	}
@@ -165,19 +207,19 @@ func serveTLS(ctx context.Context, v serving) error {
 	if err != nil {
 		return err
 	}
-	log, live, file, err := v.serveLog(folder)
+	log, err := v.serveLog(folder)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	showing, hide := context.WithCancel(context.WithoutCancel(ctx))
 	var shown sync.WaitGroup
-	shown.Go(func() { live.Run(showing) })
+	shown.Go(func() { log.live.Run(showing) })
 	defer shown.Wait()
 	defer hide()
-	tellUnconfined(log, confined(folder, file))
+	log.tellStart(confined(folder, log.file))
 
-	opened, release, err := v.open(folder, false, log)
+	opened, release, err := v.open(folder, false, log.Log)
 	if err != nil {
 		return replicaEnding(err)
 	}
@@ -191,9 +233,9 @@ func serveTLS(ctx context.Context, v serving) error {
 		Class: "serving", Level: logging.LevelInfo,
 		Text: fmt.Sprintf("serving %s at lockstep://%v@%v", logging.Name(folder), key.ID(), listener.Addr()),
 	})
-	d := &door{v: v, key: key, log: log, server: server.New(server.Options{
+	d := &door{v: v, key: key, log: log.Log, server: server.New(server.Options{
 		Open:     func(server.Request) (*server.Folder, func(), error) { return opened, func() {}, nil },
-		Software: "lockstep " + version(), Observer: guests{log}, MaxRemovals: v.limitOf(),
+		Software: "lockstep " + version(), Observer: guests{log.Log}, MaxRemovals: v.limitOf(),
 	})}
 	d.run(ctx, listener)
 	log.Stopped(logging.Stopped{Reason: "done", Elapsed: time.Since(began)})
@@ -201,11 +243,16 @@ func serveTLS(ctx context.Context, v serving) error {
 }
 
 // prepare makes the folder if it is missing and returns its place without
-// symlinks.
+// symlinks. Errors: [*local.Refusal] for one that is not to be written.
 func (v serving) prepare(folder string) (string, error) {
 	absolute, err := filepath.Abs(folder)
 	if err != nil {
 		return "", err
+	}
+	if os.Getenv(confinedVariable) == "" { // else it has been, and what is around the folder is out of reach
+		if err := local.CheckReplica(absolute); err != nil {
+			return "", err
+		}
 	}
 	if err := os.MkdirAll(absolute, 0o777); err != nil {
 		return "", err
@@ -235,17 +282,6 @@ func (v serving) limitOf() func(int64) int64 {
 		}
 		return count
 	}
-}
-
-// tellUnconfined says that the process reaches more than its folder.
-func tellUnconfined(log *logging.Log, err error) {
-	if err == nil {
-		return
-	}
-	log.Notice(logging.Notice{
-		Class: "not_confined", Text: "this server is not confined to its folder: " + oneLine(err),
-		Remedy: "run it as a user of its own",
-	})
 }
 
 // door lets clients in.
@@ -335,13 +371,18 @@ func serveStdio(ctx context.Context, v serving) error {
 			folder, err = v.prepare(folder)
 		}
 	}
-	log, _, file, logErr := v.serveLog(folder)
+	var refusal *local.Refusal
+	if errors.As(err, &refusal) { // another attempt ends no otherwise
+		err = fmt.Errorf("%w: %w", err, fs.ErrPermission)
+	}
+	log, logErr := v.serveLog(folder)
 	if logErr != nil { // the folder may be on a machine that is full
-		log, _ = logging.Open(logging.Options{})
+		log = journal{}
+		log.Log, _ = logging.Open(logging.Options{})
 	}
 	defer log.Close()
 	if err == nil && helloErr == nil && hello != nil && folder != "" {
-		tellUnconfined(log, confined(folder, file, helloVariable+"="+packHello(hello)))
+		log.tellStart(confined(folder, log.file, helloVariable+"="+packHello(hello)))
 	}
 	s := server.New(server.Options{
 		Open: func(r server.Request) (*server.Folder, func(), error) {
@@ -351,9 +392,9 @@ func serveStdio(ctx context.Context, v serving) error {
 			if folder == "" {
 				return nil, nil, errors.New("the folder is not named")
 			}
-			return v.open(folder, r.ReadOnly, log)
+			return v.open(folder, r.ReadOnly, log.Log)
 		},
-		Software: "lockstep " + version(), Observer: guests{log}, MaxRemovals: v.limitOf(),
+		Software: "lockstep " + version(), Observer: guests{log.Log}, MaxRemovals: v.limitOf(),
 	})
 	if err := s.Serve(ctx, conn, "", hello, helloErr); err != nil && ctx.Err() == nil {
 		return &ending{code: exitFailed, what: oneLine(err), hint: "this is meant to be started by a client, through ssh"}

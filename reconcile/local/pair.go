@@ -76,6 +76,13 @@ func CheckApart(source, replica string) error {
 	return checkOverlap(s, r, mounts)
 }
 
+// CheckReplica returns a [*Refusal] when what is at path must not be written as
+// a replica, whatever the source is. Nothing need be there, and nothing is created.
+func CheckReplica(path string) error {
+	_, err := checkReplica(path, readMounts())
+	return err
+}
+
 func checkSource(path string, mounts mountTable) (*place, error) {
 	p, err := placeOf(path, mounts)
 	switch {
@@ -126,9 +133,13 @@ func checkReplica(path string, mounts mountTable) (*place, error) {
 		if other.path == "" || !p.exists() {
 			continue
 		}
-		if o, err := placeOf(other.path, mounts); err == nil && o.id() == p.id() {
-			return nil, refuse("give a folder of its own: what the source does not have is removed from it",
-				"replica %q is %s", path, other.name)
+		const hint = "give a folder of its own: what the source does not have is removed from it"
+		switch o, err := placeOf(other.path, mounts); {
+		case err != nil:
+		case o.id() == p.id():
+			return nil, refuse(hint, "replica %q is %s", path, other.name)
+		case p.holds(o):
+			return nil, refuse(hint, "replica %q holds %s", path, other.name)
 		}
 	}
 	return p, nil

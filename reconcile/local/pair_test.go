@@ -129,7 +129,7 @@ func TestCheckPair(t *testing.T) {
 		{"src", "nowhere", "", "leads nowhere"},
 		{"src", "nowhere/x", "", "leads nowhere"},
 		{"src", "/", "", "the root folder"},
-		{"src", "other", "", "your home folder"},
+		{"src", "other", "", "is your home folder"},
 		{"src", "other/new", "", ""},
 		{"/", "replica", "", "inside the source"},
 		{"/proc", "replica", "", "running system"},
@@ -191,6 +191,21 @@ func TestCheckPairThroughMounts(t *testing.T) {
 		{"bind-sub", "replica", "bind src/log", ""},
 	} {
 		c.check(t, root)
+	}
+}
+
+// Scenarios: T12.
+func TestCheckReplicaAlone(t *testing.T) {
+	root := pairFolders(t)
+	t.Setenv("HOME", root+"/replica/sub")
+	for path, want := range map[string]string{
+		"/": "is the root folder", root + "/replica/sub": "is your home folder", root + "/replica": "holds your home folder",
+		root + "/file": "not a folder", "/proc": "running system", root + "/src": "", root + "/replica/sub/new": "",
+	} {
+		err := CheckReplica(path)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v", path, err)
+		}
 	}
 }
 

@@ -146,7 +146,7 @@ func (v serving) open(path string, readOnly bool, log *logging.Log) (*server.Fol
 	}
 	caches := lookCaches(resolved, v.s.durability)
 	if !readOnly {
-		err = caches.open(resolved, guests{log}.damaged)
+		err = caches.open(resolved, indexDamaged(log))
 	}
 	if err != nil {
 		replica.Close()
@@ -225,30 +225,4 @@ func home(folder string) (string, error) {
 		return "", err
 	}
 	return filepath.Join(home, folder), nil
-}
-
-// guests tells who comes and goes.
-type guests struct{ log *logging.Log }
-
-func (g guests) Joined(who string) {
-	g.log.Notice(logging.Notice{Class: "client_joined", Text: "client " + logging.Name(who) + " joined", Level: logging.LevelInfo})
-}
-
-func (g guests) Left(who string, err error) {
-	text := "client " + logging.Name(who) + " left"
-	if err != nil {
-		text += ": " + oneLine(err)
-	}
-	g.log.Notice(logging.Notice{Class: "client_left", Text: text, Level: logging.LevelInfo})
-}
-
-func (g guests) Refused(who string, err error) {
-	g.log.Notice(logging.Notice{Class: "client_refused", Text: "client " + logging.Name(who) + " was refused: " + oneLine(err)})
-}
-
-// damaged tells that what the server knew of chunks is lost.
-func (g guests) damaged(err error) {
-	g.log.Notice(logging.Notice{
-		Class: "index_damaged", Text: "what is known of chunks was damaged, and is gathered anew: " + oneLine(err),
-	})
 }

@@ -24,16 +24,6 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// maxStrangers is how many connections may be on their way to be admitted.
-const maxStrangers = 32
-
-func (g guests) Held(path tree.Path, entries int) {
-	g.log.Notice(logging.Notice{
-		Class: "removals_held", Text: fmt.Sprintf("removal of %d entries at %s is refused", entries, logging.Name(string(path))),
-		Remedy: "if it is meant, restart the server with a higher --max-delete",
-	})
-}
-
 // caches are what a server remembers of its folder, outside of it.
 type caches struct {
 	index    *chunk.Index
@@ -233,9 +223,10 @@ func serveTLS(ctx context.Context, v serving) error {
 		Class: "serving", Level: logging.LevelInfo,
 		Text: fmt.Sprintf("serving %s at lockstep://%v@%v", logging.Name(folder), key.ID(), listener.Addr()),
 	})
-	d := &door{v: v, key: key, log: log.Log, server: server.New(server.Options{
+	g := &guests{log: log.Log}
+	d := &door{v: v, key: key, guests: g, server: server.New(server.Options{
 		Open:     func(server.Request) (*server.Folder, func(), error) { return opened, func() {}, nil },
-		Software: "lockstep " + version(), Observer: guests{log.Log}, MaxRemovals: v.limitOf(),
+		Software: "lockstep " + version(), Observer: g, MaxRemovals: v.limitOf(),
 	})}
 	d.run(ctx, listener)
 	log.Stopped(logging.Stopped{Reason: "done", Elapsed: time.Since(began)})
@@ -286,10 +277,11 @@ func (v serving) limitOf() func(int64) int64 {
 
 // door lets clients in.
 type door struct {
-	v      serving
-	key    *identity.Key
-	log    *logging.Log
-	server *server.Server
+	v         serving
+	key       *identity.Key
+	guests    *guests
+	server    *server.Server
+	strangers strangers
 }
 
 // run accepts connections until ctx ends, and returns when all have ended.
@@ -298,7 +290,6 @@ func (d *door) run(ctx context.Context, listener net.Listener) {
 	defer sessions.Wait()
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
-	strangers := make(chan struct{}, maxStrangers)
 	for {
 		conn, err := listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -311,47 +302,39 @@ func (d *door) run(ctx context.Context, listener net.Listener) {
 			}
 			continue
 		}
-		select {
-		case strangers <- struct{}{}:
-			sessions.Go(func() { d.admit(ctx, conn, func() { <-strangers }) })
-		default:
-			conn.Close()
-		}
+		d.strangers.enter(conn)
+		sessions.Go(func() { d.admit(ctx, conn) })
 	}
 }
 
 // admit serves the client behind conn if it shows an ID that is allowed.
-// known is called once it is no stranger any more.
-func (d *door) admit(ctx context.Context, conn net.Conn, known func()) {
-	know := sync.OnceFunc(known)
-	defer know()
+func (d *door) admit(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	defer d.strangers.leave(conn)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	from := conn.RemoteAddr().String()
-	refused := func(err error) {
-		guests{d.log}.Refused(from, err)
-		conn.Close()
-	}
 	// One deadline for all that comes before a client is admitted: it is not
 	// moved by single bytes.
-	if err := conn.SetDeadline(time.Now().Add(server.GreetWithin)); err != nil {
-		refused(err)
-		return
+	err := conn.SetDeadline(time.Now().Add(server.GreetWithin))
+	var secured net.Conn
+	var id identity.ID
+	if err == nil {
+		secured, id, err = d.key.Server(ctx, conn)
 	}
-	secured, id, err := d.key.Server(ctx, conn)
 	if err != nil {
-		refused(err)
+		d.guests.unknown(from, err)
 		return
 	}
 	if !d.v.allowed[id] {
 		cause := fmt.Errorf("its ID is not admitted; start the server with --allow %v to admit it: %w", id, fs.ErrPermission)
 		// It holds the key of that ID, and may know.
 		_ = wire.SendWelcome(secured, &wire.Welcome{Refusal: wire.FromError(cause)})
-		refused(cause)
+		d.guests.Refused(from, cause)
 		return
 	}
 	hello, err := wire.ReadHello(secured)
-	know()
+	d.strangers.leave(conn)
 	_ = d.server.Serve(ctx, secured, id.String()[:8]+" at "+from[:max(0, strings.LastIndexByte(from, ':'))], hello, err)
 }
 
@@ -394,7 +377,7 @@ func serveStdio(ctx context.Context, v serving) error {
 			}
 			return v.open(folder, r.ReadOnly, log.Log)
 		},
-		Software: "lockstep " + version(), Observer: guests{log.Log}, MaxRemovals: v.limitOf(),
+		Software: "lockstep " + version(), Observer: &guests{log: log.Log}, MaxRemovals: v.limitOf(),
 	})
 	if err := s.Serve(ctx, conn, "", hello, helloErr); err != nil && ctx.Err() == nil {
 		return &ending{code: exitFailed, what: oneLine(err), hint: "this is meant to be started by a client, through ssh"}

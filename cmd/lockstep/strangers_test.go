@@ -77,3 +77,11 @@ func TestRation(t *testing.T) {
 		t.Errorf("again: %v, %d", ok, untold)
 	}
 }
+
+// TestToldToBeConfined (X29): what anybody can say is not believed.
+func TestToldToBeConfined(t *testing.T) {
+	t.Setenv(confinedVariable, "yes")
+	if err := confined(t.TempDir(), ""); err == nil {
+		t.Error("this process is taken for a confined one")
+	}
+}

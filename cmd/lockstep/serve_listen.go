@@ -71,6 +71,7 @@ func (c *caches) open(folder string, damaged func(error)) error {
 		_ = os.Chtimes(index, time.Time{}, time.Now()) // in use, it is not pruned
 		if c.index != nil {
 			if c.spool, err = chunk.OpenSpool(filepath.Join(place, spoolPlace)); err == nil {
+				c.spool.SpareIn(folder)
 				return nil
 			}
 		}
@@ -86,6 +87,7 @@ func (c *caches) open(folder string, damaged func(error)) error {
 		c.close()
 		return fmt.Errorf("make room for what arrives: %w", err)
 	}
+	c.spool.SpareIn(folder)
 	return nil
 }
 

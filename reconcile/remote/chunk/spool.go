@@ -34,6 +34,7 @@ const (
 // what is in it may go at any time. Safe for concurrent use.
 type Spool struct {
 	folder string
+	spare  string
 	most   int64 // bytes of what nobody uses
 
 	mu     sync.Mutex
@@ -119,20 +120,29 @@ func (f *Spooled) recover() {
 
 // Begin makes room for a content. The caller uses it until it calls Release.
 func (s *Spool) Begin() (*Spooled, error) {
-	list, err := os.CreateTemp(s.folder, "*"+listSuffix)
-	if errors.Is(err, fs.ErrNotExist) { // somebody cleared the folder away
-		if err = os.MkdirAll(s.folder, 0o700); err == nil {
-			list, err = os.CreateTemp(s.folder, "*"+listSuffix)
-		}
-	}
+	list, err := s.create(listSuffix)
 	if err != nil {
-		return nil, s.trouble(err)
+		return s.beginUnnamed(err)
 	}
 	f := &Spooled{spool: s, base: strings.TrimSuffix(list.Name(), listSuffix), list: list, users: 1}
 	f.data, err = os.OpenFile(f.base+dataSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		list.Close()
 		os.Remove(list.Name())
+		return nil, s.trouble(err)
+	}
+	return f, nil
+}
+
+// create makes a file.
+func (s *Spool) create(suffix string) (*os.File, error) {
+	f, err := os.CreateTemp(s.folder, "*"+suffix)
+	if errors.Is(err, fs.ErrNotExist) { // somebody cleared the folder away
+		if err = os.MkdirAll(s.folder, 0o700); err == nil {
+			f, err = os.CreateTemp(s.folder, "*"+suffix)
+		}
+	}
+	if err != nil {
 		return nil, s.trouble(err)
 	}
 	return f, nil
@@ -152,9 +162,11 @@ func (f *Spooled) Append(name wire.ChunkID, data []byte) (offset int64, err erro
 	if _, err := f.data.WriteAt(data, f.end); err != nil {
 		return 0, f.spool.trouble(err)
 	}
-	record := binary.BigEndian.AppendUint32(append(make([]byte, 0, listRecord), name[:]...), uint32(len(data)))
-	if _, err := f.list.Write(record); err != nil {
-		return 0, f.spool.trouble(err)
+	if f.list != nil {
+		record := binary.BigEndian.AppendUint32(append(make([]byte, 0, listRecord), name[:]...), uint32(len(data)))
+		if _, err := f.list.Write(record); err != nil {
+			return 0, f.spool.trouble(err)
+		}
 	}
 	offset = f.end
 	f.end += int64(len(data))
@@ -258,9 +270,25 @@ func (s *Spool) remove(f *Spooled) error {
 
 // removeFiles removes the list last, by which both are found.
 func (f *Spooled) removeFiles() error {
+	if f.base == "" {
+		return nil // they never had names
+	}
 	err := os.Remove(f.base + dataSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	return errors.Join(err, os.Remove(f.base+listSuffix))
+}
+
+// Scratch returns an empty file for as long as it is open.
+func (s *Spool) Scratch() (*os.File, error) {
+	if s == nil {
+		return nil, fs.ErrInvalid
+	}
+	f, err := s.create(dataSuffix)
+	if err != nil {
+		return s.unnamed(err)
+	}
+	os.Remove(f.Name()) // where that waits for its end, it is pruned some day
+	return f, nil
 }

@@ -1,15 +1,12 @@
 package chunk
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +24,8 @@ const (
 	// maxRenames are kept in memory as well: each costs those who look a little,
 	// and a write of its own would cost a sync of the disk.
 	maxRenames = 256
-	// maxIndex is the size in bytes from which an index is begun anew: most of
-	// it is about what is long gone.
+	// maxIndex is the size in bytes from which an index is begun anew, when it is
+	// opened and while it is open: most of it is about what is long gone.
 	maxIndex = 1 << 30
 	// firstMap is how much of the file is mapped at once: mapping more turns
 	// over whatever is being written.
@@ -79,6 +76,7 @@ type Place struct {
 type Index struct {
 	path string
 	tell func(error)
+	most int64 // bytes of the file
 	// writing is held while what was noted is written; writers do that beside
 	// those who note.
 	writing sync.Mutex
@@ -86,9 +84,9 @@ type Index struct {
 
 	// Guarded by mu: what is not written yet, and what is being written.
 	mu             sync.Mutex
-	db             *bbolt.DB // what is written; nil when that cannot be had any more
-	anew           int       // how often it was begun anew
-	young          *young    // nil unless the index was empty when it was opened
+	db             *store // what is written; nil when that cannot be had any more
+	anew           int    // how often it was begun anew
+	young          *young // nil unless the index was empty when it was opened
 	noted, leaving notes
 	busy           bool     // somebody writes
 	writes         int      // the number of that transaction
@@ -114,63 +112,19 @@ func OpenIndex(path string, tell func(error)) (*Index, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxIndex {
 		os.Remove(path)
 	}
-	db, err := openBolt(path)
+	db, err := openStore(path)
 	if err != nil && !errors.Is(err, bolterrors.ErrTimeout) && !errors.Is(err, fs.ErrPermission) {
 		os.Remove(path)
-		db, err = openBolt(path)
+		db, err = openStore(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open index %q: %w", path, err)
 	}
-	return &Index{db: db, path: path, tell: tell, noted: makeNotes(), leaving: makeNotes(), young: beginYoung(db)}, nil
-}
-
-// guarded turns what damaged pages do to f into an error: a panic, or a fault
-// where the file ends too soon.
-func guarded(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if damage := recover(); damage != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, damage)
-		}
-	}()
-	return f()
-}
-
-// openBolt opens the file and makes its tables.
-func openBolt(path string) (db *bbolt.DB, err error) {
-	err = guarded(func() error {
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout: lockWait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: firstMap, NoStatistics: true,
-		})
-		if err != nil {
-			return err
-		}
-		return db.Update(makeTables)
-	})
-	if err != nil {
-		if db != nil && !errors.Is(err, errDamaged) {
-			db.Close()
-		}
-		return nil, err
+	x := &Index{db: db, path: path, tell: tell, noted: makeNotes(), leaving: makeNotes(), most: maxIndex}
+	if db.empty {
+		x.young = &young{}
 	}
-	return db, nil
-}
-
-// makeTables makes the tables, unless there are others.
-func makeTables(tx *bbolt.Tx) error {
-	names := [][]byte{bucketFiles, bucketPaths, bucketChunks}
-	for _, name := range names {
-		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-			return err
-		}
-	}
-	return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-		if !slices.ContainsFunc(names, func(ours []byte) bool { return bytes.Equal(ours, name) }) {
-			return errOlder
-		}
-		return nil
-	})
+	return x, nil
 }
 
 // Close writes what is pending and closes the file. What is noted after that is
@@ -286,23 +240,31 @@ func (x *Index) write() error {
 	x.mu.Lock()
 	x.leaving, x.noted, x.busy, x.writes = x.noted, x.leaving, true, math.MaxInt
 	x.endReading()
-	db := x.db
+	db, leaving := x.db, x.leaving
 	x.mu.Unlock()
+	var size int64
 	var err error
 	if db != nil {
-		err = guarded(func() error {
-			return db.Update(func(tx *bbolt.Tx) error {
-				x.mu.Lock()
-				x.writes = tx.ID()
-				x.mu.Unlock()
-				return x.leaving.write(tx)
-			})
+		size, err = db.update(&leaving, func(writes int) {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			if x.db == db {
+				x.writes = writes
+			}
 		})
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if errors.Is(err, errDamaged) {
+		x.leaving = makeNotes() // the others may still be read there
+	}
 	x.leaving.reset()
 	x.busy = false
+	if err == nil && db == x.db && size > x.most {
+		x.endReading()
+		_ = db.Close() // what it has is forgotten
+		x.replace()
+	}
 	x.beginAnew(db, err)
 	if err != nil {
 		return fmt.Errorf("write index: %w", err)
@@ -336,25 +298,32 @@ func (x *Index) view(f func(*reading)) {
 
 // beginAnew has another file take the place of db, if err is that this one is
 // damaged and nobody has done so yet. db is left as it is, for what a panic has
-// left locked cannot be closed; who writes to it still may end that. But its
+// left locked cannot be closed; who writes to it is waited for no more. But its
 // room on the disk is freed. The caller holds mu.
-//
-// RACE: who writes while both of db's first pages are damaged, and are met by
-// who reads, may wait for that for ever, and others who write for it: bbolt has
-// that left locked. It takes two pages, and a moment of microseconds.
-func (x *Index) beginAnew(db *bbolt.DB, err error) {
+func (x *Index) beginAnew(db *store, err error) {
 	if db != x.db || !errors.Is(err, errDamaged) {
 		return
 	}
 	x.endReading()
-	x.db, x.young = nil, nil
+	close(db.abandoned)
 	_ = os.Truncate(x.path, 0)
-	os.Remove(x.path)
-	if x.anew < maxAnew {
-		x.anew++
-		x.db, _ = openBolt(x.path) // without it more is sent
+	if x.anew++; x.anew <= maxAnew {
+		x.replace()
+	} else {
+		os.Remove(x.path)
+		x.db, x.young = nil, nil
 	}
 	x.tell(err)
+}
+
+// replace begins with an empty file; without one more is sent. The caller holds
+// mu.
+func (x *Index) replace() {
+	os.Remove(x.path)
+	x.db, x.young = nil, nil
+	if db, err := openStore(x.path); err == nil {
+		x.db = db
+	}
 }
 
 // endReading lets go of the pages that were read: who writes may have to wait

@@ -3,8 +3,6 @@ package chunk
 import (
 	"encoding/binary"
 
-	"go.etcd.io/bbolt"
-
 	"lockstep/reconcile/remote/wire"
 )
 
@@ -19,19 +17,6 @@ type young struct {
 // youngBits makes half a megabyte: of what is not there, one in a thousand is
 // looked for in vain beside 70,000 chunks, and one in seven beside a million.
 const youngBits = 4 << 20
-
-// beginYoung returns nil unless db is empty, and sound as far as that shows.
-func beginYoung(db *bbolt.DB) (y *young) {
-	_ = guarded(func() error { // what is damaged is not empty
-		return db.View(func(tx *bbolt.Tx) error {
-			if first, _ := tx.Bucket(bucketChunks).Cursor().First(); first == nil {
-				y = &young{}
-			}
-			return nil
-		})
-	})
-	return y
-}
 
 func places(name wire.ChunkID) [2]uint32 {
 	return [...]uint32{binary.LittleEndian.Uint32(name[:]) % youngBits, binary.LittleEndian.Uint32(name[4:]) % youngBits}

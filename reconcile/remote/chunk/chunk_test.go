@@ -70,10 +70,10 @@ func TestCut(t *testing.T) {
 			t.Errorf("size %d: %d bytes came back, %v", size, len(back), err)
 		}
 		want := tree.HashContent(content)
-		if d, _, err := Survey(m, int64(size)); err != nil || d != want {
+		if d, _, err := Survey(t.Context(), m, int64(size), nil); err != nil || d != want {
 			t.Errorf("size %d: survey %v, %v", size, d, err)
 		}
-		if d, err := Digest(m, int64(size)); err != nil || d != want {
+		if d, err := Digest(t.Context(), m, int64(size)); err != nil || d != want {
 			t.Errorf("size %d: digest %v, %v", size, d, err)
 		}
 		// Of a larger one the end would look like a hole; Changed tells then.
@@ -86,7 +86,7 @@ func TestCut(t *testing.T) {
 // TestInsertion: what is inserted changes the chunks around it alone.
 func TestInsertion(t *testing.T) {
 	names := func(content []byte) map[wire.ChunkID]bool {
-		_, chunks, err := Survey(&memory{Reader: bytes.NewReader(content), hole: 1 << 40, end: 1 << 40}, int64(len(content)))
+		_, chunks, err := Survey(t.Context(), &memory{Reader: bytes.NewReader(content), hole: 1 << 40, end: 1 << 40}, int64(len(content)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ package chunk
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -186,8 +187,19 @@ func hasZeroPage(buf []byte) bool {
 // attributes.
 const Least = 256
 
+// zeros hashes a hole, if ctx goes on for as long.
+func zeros(ctx context.Context, h *tree.ContentHash, n int64) error {
+	for ; n > 0; n -= tree.ZerosAtOnce {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		h.Zeros(min(n, tree.ZerosAtOnce))
+	}
+	return nil
+}
+
 // Digest returns the digest of a content and reads no holes.
-func Digest(c tree.Content, size int64) (tree.Digest, error) {
+func Digest(ctx context.Context, c tree.Content, size int64) (tree.Digest, error) {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	if size <= int64(len(*buffer)) {
@@ -198,7 +210,7 @@ func Digest(c tree.Content, size int64) (tree.Digest, error) {
 		return tree.HashContent(buf), nil
 	}
 	var h tree.ContentHash
-	hole := func(p Piece) error { h.Zeros(p.Length); return nil }
+	hole := func(p Piece) error { return zeros(ctx, &h, p.Length) }
 	err := eachRange(c, size, hole, func(start, end int64) error {
 		for start < end {
 			// Pieces end where blocks do, as far as the buffer goes.
@@ -216,9 +228,9 @@ func Digest(c tree.Content, size int64) (tree.Digest, error) {
 
 // DigestSoon has d become the digest of a content: of one that s takes, once s
 // is flushed.
-func DigestSoon(c tree.Content, size int64, s *tree.ShortContents, d *tree.Digest) (err error) {
+func DigestSoon(ctx context.Context, c tree.Content, size int64, s *tree.ShortContents, d *tree.Digest) (err error) {
 	if size > tree.LongestTogether {
-		*d, err = Digest(c, size)
+		*d, err = Digest(ctx, c, size)
 		return err
 	}
 	room := s.Room(int(size))
@@ -229,20 +241,28 @@ func DigestSoon(c tree.Content, size int64, s *tree.ShortContents, d *tree.Diges
 	return nil
 }
 
-// Survey returns the digest of a content and its chunks.
-func Survey(c tree.Content, size int64) (d tree.Digest, chunks []Chunk, err error) {
+// surveyAtOnce chunks of a content are handed on together.
+const surveyAtOnce = 4096
+
+// Survey returns the digest of a content and its last chunks. part takes those
+// before, some at a time, and keeps none of the slices.
+func Survey(ctx context.Context, c tree.Content, size int64, part func([]Chunk)) (d tree.Digest, chunks []Chunk, err error) {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	var h tree.ContentHash
 	at := int64(0)
 	err = Cut(c, size, reused(*buffer), func(p Piece) error {
-		if p.Data == nil {
-			h.Zeros(p.Length)
-		} else {
-			h.Write(p.Data)
-			chunks = append(chunks, Chunk{p.Name(), at})
-		}
+		start := at
 		at += p.Length
+		if p.Data == nil {
+			return zeros(ctx, &h, p.Length)
+		}
+		h.Write(p.Data)
+		if len(chunks) == surveyAtOnce {
+			part(chunks)
+			chunks = chunks[:0]
+		}
+		chunks = append(chunks, Chunk{p.Name(), start})
 		return nil
 	})
 	return h.Sum(), chunks, err

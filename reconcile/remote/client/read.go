@@ -96,9 +96,9 @@ func (c *comparison) open(name string, m *mine, contents func(*tree.Entry) bool)
 	}
 	c.content.Content = content
 	if c.cache != nil {
-		m.digest, err = chunk.Digest(&c.content, e.Size)
+		m.digest, err = chunk.Digest(c.ctx, &c.content, e.Size)
 	} else {
-		err = chunk.DigestSoon(&c.content, e.Size, &c.room.short, &m.digest)
+		err = chunk.DigestSoon(c.ctx, &c.content, e.Size, &c.room.short, &m.digest)
 	}
 	if err == nil && (e.Size > tree.LongestShort || c.cache != nil) {
 		err = content.Changed()

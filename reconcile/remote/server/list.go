@@ -182,13 +182,14 @@ func (i *inspection) digest(n int, e *listed) error {
 	switch known := entry.Size < chunk.Least || i.indexed().Knows(n, *entry); {
 	case !known:
 		file := chunk.File{Path: i.path.Join(name), Size: entry.Size, ModTime: entry.ModTime}
-		if e.digest, file.Chunks, err = chunk.Survey(&i.file, entry.Size); err == nil {
+		early := func(chunks []chunk.Chunk) { i.x.folder.Index.Note(chunk.File{Path: file.Path, Chunks: chunks}) }
+		if e.digest, file.Chunks, err = chunk.Survey(i.ctx, &i.file, entry.Size, early); err == nil {
 			i.x.folder.Index.Note(file)
 		}
 	case i.cache != nil:
-		e.digest, err = chunk.Digest(&i.file, entry.Size)
+		e.digest, err = chunk.Digest(i.ctx, &i.file, entry.Size)
 	default:
-		err = chunk.DigestSoon(&i.file, entry.Size, &i.room.short, &e.digest)
+		err = chunk.DigestSoon(i.ctx, &i.file, entry.Size, &i.room.short, &e.digest)
 	}
 	if errors.Is(err, tree.ErrChanged) {
 		err = fmt.Errorf("read: %w", tree.ErrConflict)

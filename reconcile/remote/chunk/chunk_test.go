@@ -266,14 +266,7 @@ func TestIndexAtOnce(t *testing.T) {
 
 func TestSpool(t *testing.T) {
 	folder := t.TempDir()
-	s, err := OpenSpool(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := s.Begin()
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, f := begun(t, folder)
 	data := noise(4, 100_000)
 	name := wire.ChunkIDOf(tree.HashContent(data))
 	if _, err := f.Append(wire.ChunkID{1}, []byte("first")); err != nil {
@@ -293,7 +286,8 @@ func TestSpool(t *testing.T) {
 	}
 	list.Write([]byte("cut off"))
 	list.Close()
-	if s, err = OpenSpool(folder); err != nil {
+	s, err := OpenSpool(folder)
+	if err != nil {
 		t.Fatal(err)
 	}
 	got, at, ok := s.Find(name, int64(len(data)))

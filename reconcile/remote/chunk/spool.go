@@ -1,9 +1,11 @@
 package chunk
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -20,6 +22,9 @@ import (
 const (
 	maxSpool    = 16 << 30
 	maxSpoolAge = 7 * 24 * time.Hour
+	// maxPlaces chunks of it are found, some 16 MB of memory: as many as that
+	// has of the usual size.
+	maxPlaces = 1 << 18
 )
 
 // The two files of a [Spooled]: the chunks, and their names and lengths.
@@ -88,10 +93,10 @@ func OpenSpool(folder string) (*Spool, error) {
 		f.end, left[f] = info.Size(), info.ModTime()
 	}
 	s.kept = slices.SortedFunc(maps.Keys(left), func(a, b *Spooled) int { return left[a].Compare(left[b]) })
+	_ = s.shrink() // as above
 	for _, f := range s.kept {
 		f.recover()
 	}
-	_ = s.shrink() // as above
 	return s, nil
 }
 
@@ -104,17 +109,31 @@ func isSpooled(name, suffix string) bool {
 
 // recover finds the chunks that were left of one content.
 func (f *Spooled) recover() {
-	records, err := os.ReadFile(f.base + listSuffix)
+	list, err := os.Open(f.base + listSuffix)
 	if err != nil {
 		return
 	}
-	for at := int64(0); len(records) >= listRecord; records = records[listRecord:] {
-		length := int(binary.BigEndian.Uint32(records[16:]))
+	defer list.Close()
+	records := bufio.NewReader(list)
+	var record [listRecord]byte
+	for at := int64(0); at < f.end; {
+		if _, err := io.ReadFull(records, record[:]); err != nil {
+			break
+		}
+		length := int(binary.BigEndian.Uint32(record[16:]))
 		if length <= 0 || length > wire.MaxChunk {
 			break
 		}
-		f.spool.places[wire.ChunkID(records[:16])] = spot{f, at, length}
+		f.spool.note(wire.ChunkID(record[:16]), spot{f, at, length})
 		at += int64(length)
+	}
+}
+
+// note remembers where a chunk is, if that is not too much. The caller holds mu,
+// or nobody else knows of s.
+func (s *Spool) note(name wire.ChunkID, at spot) {
+	if _, known := s.places[name]; known || len(s.places) < maxPlaces {
+		s.places[name] = at
 	}
 }
 
@@ -171,7 +190,7 @@ func (f *Spooled) Append(name wire.ChunkID, data []byte) (offset int64, err erro
 	offset = f.end
 	f.end += int64(len(data))
 	f.spool.mu.Lock()
-	f.spool.places[name] = spot{f, offset, len(data)}
+	f.spool.note(name, spot{f, offset, len(data)})
 	f.spool.mu.Unlock()
 	return offset, nil
 }

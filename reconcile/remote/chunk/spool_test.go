@@ -100,3 +100,17 @@ func TestSpoolLeft(t *testing.T) {
 		t.Errorf("%d files are left", len(names))
 	}
 }
+
+// begun is a spool in that folder, and a content in it.
+func begun(t *testing.T, folder string) (*Spool, *Spooled) {
+	t.Helper()
+	s, err := OpenSpool(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, f
+}

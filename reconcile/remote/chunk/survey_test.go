@@ -77,3 +77,28 @@ func TestHugeHole(t *testing.T) {
 		}
 	})
 }
+
+// TestManyPlaces: of however many chunks a spool has, it finds so many.
+func TestManyPlaces(t *testing.T) {
+	folder := t.TempDir()
+	s, f := begun(t, folder)
+	for i := range maxPlaces {
+		s.note(wire.ChunkID(binary.BigEndian.AppendUint64([]byte("before  "), uint64(i))), spot{})
+	}
+	for i := range 100 {
+		name := wire.ChunkID(binary.BigEndian.AppendUint64(make([]byte, 8), uint64(i)))
+		if _, err := f.Append(name, []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Release(Keep); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenSpool(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if there, found := len(s.places), len(again.places); there != maxPlaces || found != 100 {
+		t.Errorf("%d are found, and %d later", there, found)
+	}
+}

@@ -53,8 +53,14 @@ func (u uploading) offers(i int, chunks ...[]byte) (needed []bool) {
 		name := wire.ChunkIDOf(blake3.Sum256(c))
 		step.Chunks = append(step.Chunks, &wire.Chunk{Length: int64(len(c)), Digest: name[:]})
 	}
+	return u.asks(step)
+}
+
+// asks tells a step, and returns which of its chunks the server needs.
+func (u uploading) asks(step *wire.Step) (needed []bool) {
+	u.t.Helper()
 	u.say(steps(step))
-	for len(needed) < len(chunks) {
+	for len(needed) < len(step.Chunks) {
 		reply, err := u.Recv()
 		if err != nil {
 			u.t.Fatal(err)

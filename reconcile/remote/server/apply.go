@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -31,17 +30,13 @@ const (
 	// tooMuch is how much waits where nothing more is to be found for contents
 	// in memory.
 	tooMuch = 2 * maxBuffered
-	// maxDelayed is how many steps may wait until there is room; a client of
-	// ours tells no more than that before it is answered.
-	maxDelayed = 16384
+	// maxDelayed is how many steps, and chunks of them, may wait until there is
+	// room; a client of ours tells half of that before it is answered.
+	maxDelayed = 32768
 	// maxUnnamed is the longest chunk that may come without a name.
 	maxUnnamed = 4 << 10
-	// maxSegments bounds what is kept of one content, 1 TiB of chunks of the
-	// usual size; no more than leastSegments and one for each sector of it: file
-	// systems have blocks, and so holes, as small as that.
-	maxSegments   = 16 << 20
-	leastSegments = 64
-	sector        = 512
+	// leastRoom is how much memory a segment with few bytes takes, about.
+	leastRoom = 512
 	// maxHandles is how many files are held open to take chunks from.
 	maxHandles = 32
 	// stallLimit is how long a client may say nothing in the middle of a
@@ -62,6 +57,7 @@ type batch struct {
 	current  int          // the content that the client tells of; -1 for none
 	delayed  []*wire.Step // what came and is not taken yet
 	untaken  int          // contents and parts of contents that delayed tells of
+	unasked  int          // and chunks
 	next     following    // to be taken before delayed
 	awaiting []place
 	partial  mem.BufferSlice     // of the first one awaited
@@ -82,17 +78,21 @@ type applyStream = grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]
 type place struct {
 	c       *arriving
 	segment int
+	start   int64 // in the content
 }
 
-// start is where in its content the segment begins.
-func (p place) start() int64 {
+// name is that of the segment, which has not come yet.
+func (p place) name() wire.ChunkID {
 	p.c.b.mu.Lock()
 	defer p.c.b.mu.Unlock()
-	return p.c.segments[p.segment].start
+	return p.c.live(p.segment).name
 }
 
 // Apply carries out one batch.
 func (x *session) Apply(stream applyStream) error {
+	if x.readOnly {
+		return invalid("the session only looks")
+	}
 	// What has arrived takes effect even if the client is gone by then.
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
@@ -101,6 +101,7 @@ func (x *session) Apply(stream applyStream) error {
 	b.ctx, b.opened, b.mu = ctx, -1, &x.recent.mu
 	b.changed = sync.NewCond(b.mu)
 	defer b.handles.drop()
+	defer b.forget()
 	b.stalled = time.AfterFunc(stallLimit, func() { x.conn.Close() })
 	defer b.stalled.Stop()
 	if err := b.readActions(stream); err != nil {
@@ -176,7 +177,7 @@ func (b *batch) readActions(stream applyStream) error {
 			var c *arriving
 			if content {
 				c = &room[i]
-				c.b, c.index, c.segments = b, len(b.actions), c.only[:0]
+				c.b, c.index = b, len(b.actions)
 				a.Open = c.open
 			}
 			b.actions = append(b.actions, a)
@@ -188,16 +189,11 @@ func (b *batch) readActions(stream applyStream) error {
 	}
 }
 
-// guarded takes out of the batch what the guard holds, and what a client that
-// only looks must not ask for.
+// guarded takes out of the batch what the guard holds.
 func (b *batch) guarded(ctx context.Context) map[int]error {
 	refused := map[int]error{}
 	for i, a := range b.actions {
-		err := b.x.guard.allow(ctx, a)
-		if b.x.readOnly {
-			err = fmt.Errorf("the session only looks: %w", errReadOnly)
-		}
-		if err != nil {
+		if err := b.x.guard.allow(ctx, a); err != nil {
 			refused[i] = fmt.Errorf("%v: %w", a.Kind, err)
 			b.actions[i] = tree.Action{Kind: tree.None, Path: a.Path, Want: a.Want}
 		}
@@ -256,11 +252,12 @@ func (b *batch) fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.hashed()
+	b.gone = err != nil
 	if b.failed == nil {
 		b.failed = fmt.Errorf("%w: the content did not come", tree.ErrUnreachable)
 	}
 	for _, p := range b.awaiting {
-		b.disappoint(&p.c.segments[p.segment])
+		b.disappoint(p.c.live(p.segment))
 	}
 	b.changed.Broadcast()
 }
@@ -325,7 +322,7 @@ func (b *batch) withClient(do func() error) error {
 // full reports whether steps have to wait: too much waits to be read, and some
 // of what comes first is still awaited. Without that, [batch.await] waits.
 func (b *batch) full() bool {
-	if len(b.awaiting) == 0 || b.untaken > maxDelayed {
+	if len(b.awaiting) == 0 {
 		return false
 	}
 	b.mu.Lock()
@@ -333,7 +330,13 @@ func (b *batch) full() bool {
 	return b.buffered > maxBuffered && !b.over
 }
 
-var errReadOnly = errors.New("nothing may be changed")
+// forget gives up what is kept of contents.
+func (b *batch) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.x.recent.live -= b.live
+	b.away.close()
+}
 
 // settle remembers where chunks are now, and gives up what is spooled.
 func (b *batch) settle(outcomes []tree.Outcome) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
 	"sync"
 
 	"google.golang.org/grpc/mem"
@@ -55,11 +54,10 @@ type arriving struct {
 	sources []*chunk.Spooled
 
 	// Guarded by b.mu.
-	segments []segment
-	only     [1]segment // room for those of a small content
-	known    int64      // how far the segments reach
-	begun    bool       // the client has begun with it
-	complete bool       // the last step came
+	segments segments
+	known    int64 // how far the segments reach
+	begun    bool  // the client has begun with it
+	complete bool  // the last step came
 	closed   bool
 	digest   tree.Digest
 	err      error
@@ -98,8 +96,8 @@ func (c *arriving) wait(offset int64, ready bool) (segment, bool, error) {
 			return segment{}, false, c.err
 		}
 		if offset < c.known {
-			if s := c.segments[c.at(offset)]; s.ready || !ready {
-				return s, true, nil
+			if _, s, err := c.at(offset); err != nil || s.ready || !ready {
+				return s, err == nil, err
 			}
 		} else if c.complete {
 			return segment{}, false, nil
@@ -177,15 +175,17 @@ func copyAt(to []byte, parts mem.BufferSlice, offset int) {
 func (c *arriving) consumed(offset int64) {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
-	for ; c.held < len(c.segments) && c.segments[c.held].start+c.segments[c.held].length <= offset; c.held++ {
-		c.drop(&c.segments[c.held])
+	for ; c.held < c.segments.count; c.held++ {
+		s, err := c.segment(c.held)
+		if err != nil || s.start+s.length > offset {
+			break
+		}
+		if live := c.live(c.held); live != nil {
+			c.drop(live)
+			c.putAway(c.held)
+		}
 	}
 	c.b.changed.Broadcast()
-}
-
-// at returns which segment holds offset. The caller holds b.mu.
-func (c *arriving) at(offset int64) int {
-	return sort.Search(len(c.segments), func(i int) bool { return c.segments[i].start > offset }) - 1
 }
 
 // drop lets go of the bytes of a segment. The caller holds b.mu.
@@ -195,9 +195,12 @@ func (c *arriving) drop(s *segment) {
 	}
 	s.bytes.Free()
 	s.bytes = nil
-	c.buffered -= s.length
-	c.b.buffered -= s.length
+	c.buffered -= s.room()
+	c.b.buffered -= s.room()
 }
+
+// room is how much memory a segment takes that has its bytes, which may be few.
+func (s *segment) room() int64 { return max(s.length, leastRoom) }
 
 // Data tells the ranges that the client sent as such, block by block: a whole
 // block is written and hashed at once.
@@ -256,6 +259,9 @@ func (c *arriving) Changed() error {
 		if err := c.b.ctx.Err(); err != nil {
 			return err
 		}
+		if c.hashed < c.entry.Size {
+			return errDamaged
+		}
 	}
 	if c.hashed != c.entry.Size { // not read from the beginning to the end
 		if c.streamed {
@@ -284,8 +290,14 @@ func (c *arriving) Close() error {
 // free lets go of memory. The caller holds b.mu.
 func (c *arriving) free() {
 	c.closed = true
-	for i := range c.segments {
-		c.drop(&c.segments[i])
+	for i := range c.segments.pages {
+		p := &c.segments.pages[i]
+		for n := range p.live {
+			c.drop(&p.live[n])
+		}
+		if p.live != nil {
+			c.putAway(i * pageLen)
+		}
 	}
 }
 
@@ -314,6 +326,9 @@ type room struct {
 	passed   int            // the contents of the actions before that are not kept
 	over     bool           // nobody reads any more
 	failed   error          // nothing more will arrive
+	gone     bool           // because the client went in the middle
 	waits    map[*batch]int // how many segments are promised by other batches
+	live     int            // segments that are in memory
+	away     awayFile       // and those that are not
 	ctx      context.Context
 }

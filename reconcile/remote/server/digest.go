@@ -27,13 +27,21 @@ func (c *arriving) account(part []byte, at int64) {
 	}
 }
 
-// zeros hashes a hole up to end, if the batch goes on for as long.
+// zeros hashes a hole up to end. One that takes longer is not hashed for a client
+// that has gone.
 func (c *arriving) zeros(end int64) {
-	for c.hashed < end && c.b.ctx.Err() == nil {
+	for begun := false; c.hashed < end && c.b.ctx.Err() == nil && !(begun && c.b.isGone()); begun = true {
 		n := min(end-c.hashed, tree.ZerosAtOnce)
 		c.hash.Zeros(n)
 		c.hashed += n
 	}
+}
+
+// isGone reports whether the client went before it had said everything.
+func (b *batch) isGone() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gone
 }
 
 // restart makes ready to read from the beginning on.
@@ -50,12 +58,12 @@ func (c *arriving) allHoles(start, end int64) bool {
 	if end > c.known {
 		return false
 	}
-	for i := c.at(start); i < len(c.segments) && c.segments[i].start < end; i++ {
-		if !c.segments[i].hole {
-			return false
-		}
+	i, s, err := c.at(start)
+	for err == nil && s.hole && s.start+s.length < end {
+		i++
+		s, err = c.segment(i)
 	}
-	return true
+	return err == nil && s.hole
 }
 
 // sum may be asked for more than once, and reading may go on after it.

@@ -3,9 +3,11 @@ package server
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"google.golang.org/grpc/mem"
 
+	"lockstep/reconcile/remote/chunk"
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 	"lockstep/reconcile/tree/blake3"
@@ -47,7 +49,11 @@ func (b *batch) find(c *arriving, s *segment) {
 	f, folder := search{b: b, c: c, s: s}, b.x.folder
 	if folder.Spool != nil {
 		if spooled, offset, ok := folder.Spool.Find(s.name, s.length); ok {
-			c.sources = append(c.sources, spooled)
+			if slices.Contains(c.sources, spooled) {
+				_ = spooled.Release(chunk.Keep) // once is enough
+			} else {
+				c.sources = append(c.sources, spooled)
+			}
 			if f.is(spooled, offset) {
 				f.found(spooled, offset)
 				return
@@ -82,13 +88,13 @@ func (b *batch) findStanding(c *arriving, s *segment) {
 	f := search{b: b, c: c, s: s}
 	for _, path := range p.c.standing() {
 		other, err := b.handle(c, path, p.c.reopen)
-		is := err == nil && f.is(other, p.start())
+		is := err == nil && f.is(other, p.start)
 		if p.c.standing() == nil { // it may have been opened too late to be closed
 			b.handles.close(path)
 			return
 		}
 		if is {
-			f.found(other, p.start())
+			f.found(other, p.start)
 		}
 		if s.ready {
 			return

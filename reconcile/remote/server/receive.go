@@ -60,8 +60,10 @@ func (b *batch) chunk(c *arriving, m *wire.Chunk) (named, needed bool, err error
 	switch {
 	case m.Length <= 0 || m.Length > c.entry.Size-c.known:
 		return false, false, fmt.Errorf("chunk of %d bytes", m.Length)
-	case int64(len(c.segments)) >= min(maxSegments, leastSegments+c.entry.Size/sector):
-		return false, false, fmt.Errorf("more than %d chunks", len(c.segments))
+	case int64(c.segments.count) >= leastSegments+c.entry.Size/sector:
+		return false, false, fmt.Errorf("more than %d chunks", c.segments.count)
+	case b.crammed():
+		return false, false, fmt.Errorf("more than %d chunks under way", maxLive)
 	case m.Hole && s.named || s.named && len(m.Digest) != len(s.name):
 		return false, false, errors.New("chunk with a wrong name")
 	case !m.Hole && !s.named && m.Length > maxUnnamed || s.named && m.Length > wire.MaxChunk:
@@ -88,12 +90,19 @@ func (b *batch) append(c *arriving, s segment) (needed bool) {
 		s.bytes.Free()
 		s.bytes = nil
 	}
-	c.buffered += int64(s.bytes.Len())
-	b.buffered += int64(s.bytes.Len())
-	c.segments = append(c.segments, s)
+	if s.bytes != nil {
+		c.buffered += s.room()
+		b.buffered += s.room()
+	}
 	c.known += s.length
+	if s.hole && c.extendHole(s.length) {
+		return false
+	}
+	c.add(s)
+	last := c.segments.count - 1
+	c.putAway(last)
 	if needed = !s.ready && s.promised == nil; needed {
-		p := place{c, len(c.segments) - 1}
+		p := place{c, last, s.start}
 		b.awaiting = append(b.awaiting, p)
 		if s.named {
 			b.x.recent.note(s.name, p)
@@ -101,6 +110,28 @@ func (b *batch) append(c *arriving, s segment) (needed bool) {
 	}
 	b.changed.Broadcast()
 	return needed
+}
+
+// extendHole makes the last segment longer, if it is a hole. The caller holds
+// b.mu.
+func (c *arriving) extendHole(n int64) bool {
+	if c.segments.count == 0 {
+		return false
+	}
+	last := c.live(c.segments.count - 1)
+	if last == nil || !last.hole {
+		return false
+	}
+	last.length += n
+	c.b.changed.Broadcast()
+	return true
+}
+
+// crammed reports whether too much of contents is in memory for another segment.
+func (b *batch) crammed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.x.recent.live >= maxLive
 }
 
 // unspooled reports whether there is no spool.
@@ -126,6 +157,9 @@ func (b *batch) end(c *arriving, step *wire.Step) error {
 	c.complete, c.digest = true, digest
 	if c.err == nil {
 		c.err = cause
+	}
+	if n := c.segments.count; n > 0 && c.live(n-1) != nil {
+		c.putAway(n - 1)
 	}
 	b.changed.Broadcast()
 	return nil
@@ -171,7 +205,7 @@ func (b *batch) data(stream applyStream, data mem.BufferSlice, length uint32) er
 			}
 			first := b.awaiting[0]
 			b.mu.Lock()
-			want := int(first.c.segments[first.segment].length)
+			want := int(first.c.live(first.segment).length)
 			b.mu.Unlock()
 			n := min(want-b.gathered, part.Len()-at)
 			b.partial = append(b.partial, part.Slice(at, at+n))
@@ -200,12 +234,12 @@ func (b *batch) arrived(p place, data mem.BufferSlice) {
 	}
 	if !c.inMemory() {
 		if !c.dropped() {
-			offset, err = b.spool(c, c.segments[p.segment].name, data)
+			offset, err = b.spool(c, p.name(), data)
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := &c.segments[p.segment]
+	s := c.live(p.segment)
 	s.came = true
 	if c.inMemory() {
 		p.deliver(data)
@@ -215,6 +249,7 @@ func (b *batch) arrived(p place, data mem.BufferSlice) {
 		if s.ready, s.from, s.offset = true, c.spool, offset; err != nil {
 			c.err = err
 		}
+		c.putAway(p.segment)
 	}
 	b.changed.Broadcast()
 	b.await(c.index)
@@ -230,7 +265,7 @@ const hashAtOnce = 16
 // hash has the digest of a short content made which arrives in one chunk: side
 // by side with others, which costs less than when it is read.
 func (b *batch) hash(c *arriving, data mem.BufferSlice) {
-	if len(c.segments) != 1 || c.segments[0].length != c.entry.Size {
+	if c.segments.count != 1 || c.known != c.entry.Size {
 		return
 	}
 	b.short.Add(b.inOnePiece(data), &c.whole)

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"sync"
 
 	"google.golang.org/grpc/mem"
@@ -21,6 +22,7 @@ const maxRecent = 1 << 16
 type recent struct {
 	mu     sync.Mutex
 	places map[wire.ChunkID]place
+	live   int // segments of all contents that are in memory
 }
 
 // note remembers the last place to which a chunk was sent.
@@ -42,8 +44,12 @@ func (r *recent) find(name wire.ChunkID) (place, bool) {
 func (r *recent) forget(c *arriving) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range c.segments {
-		if r.places[s.name].c == c {
+	if c.segments.count > maxRecent {
+		maps.DeleteFunc(r.places, func(_ wire.ChunkID, p place) bool { return p.c == c })
+		return
+	}
+	for i := range c.segments.count {
+		if s, err := c.segment(i); err == nil && r.places[s.name].c == c {
 			delete(r.places, s.name)
 		}
 	}
@@ -57,8 +63,10 @@ func (b *batch) share(c *arriving, s *segment) bool {
 	if !known || !c.inMemory() || b.buffered > tooMuch {
 		return false
 	}
-	from, lender := &p.c.segments[p.segment], p.c.b
+	from, lender := p.c.live(p.segment), p.c.b
 	switch {
+	case from == nil:
+		return false
 	case from.length != s.length:
 		return false
 	case from.bytes != nil:
@@ -68,7 +76,7 @@ func (b *batch) share(c *arriving, s *segment) bool {
 		return false
 	default:
 		s.promised = lender
-		from.twins = append(from.twins, place{c, len(c.segments)})
+		from.twins = append(from.twins, place{c, c.segments.count, s.start})
 		b.waitFor(lender, 1)
 	}
 	return true
@@ -114,25 +122,26 @@ func (c *arriving) borrows(offset int64) bool {
 	if offset >= c.known {
 		return false
 	}
-	s := &c.segments[c.at(offset)]
-	return s.promised != nil && s.promised != c.b
+	_, s, err := c.at(offset)
+	return err == nil && s.promised != nil && s.promised != c.b
 }
 
 // deliver gives a segment its bytes, with their reference, and the segments
 // that are to have the same. The caller holds b.mu.
 func (p place) deliver(data mem.BufferSlice) {
 	c, b := p.c, p.c.b
-	s := &c.segments[p.segment]
+	s := c.live(p.segment)
 	b.deliverTwins(s, data)
 	s.ready = true
 	b.changed.Broadcast()
 	if c.closed || b.over {
 		data.Free()
+		c.putAway(p.segment)
 		return
 	}
 	s.bytes = data
-	c.buffered += s.length
-	b.buffered += s.length
+	c.buffered += s.room()
+	b.buffered += s.room()
 }
 
 // deliverTwins gives what came for s, of this batch, to its twins.

@@ -62,43 +62,38 @@ func (c *arriving) noteWritten(offset int64) {
 		return
 	}
 	c.b.mu.Lock()
-	f := chunk.File{Path: c.writtenTo(), Size: offset}
-	if f.Path != "" {
-		f.Chunks = named(c.segments[c.noted:c.held])
-		c.noted = c.held
-	}
-	c.notedTo = offset
+	written, end := c.writtenTo(), c.held
 	c.b.mu.Unlock()
-	if len(f.Chunks) == 0 {
+	c.notedTo = offset
+	if written == "" {
 		return
 	}
-	c.b.x.folder.Index.Note(f)
-	_ = c.b.x.folder.Index.Flush() // what it forgets is sent once more
+	index := c.b.x.folder.Index
+	c.eachNamed(c.noted, end, func(chunks []chunk.Chunk) {
+		index.Note(chunk.File{Path: written, Size: offset, Chunks: chunks})
+	})
+	c.noted = end
+	_ = index.Flush() // what it forgets is sent once more
 }
 
 // remember notes in the index what was published at path: what was noted while
 // it was written follows it there.
 func (c *arriving) remember(path tree.Path) {
 	c.b.mu.Lock()
-	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime, Chunks: named(c.segments[c.noted:])}
-	written := c.writtenTo()
+	written, count := c.writtenTo(), c.segments.count
 	c.b.mu.Unlock()
+	index := c.b.x.folder.Index
 	if c.noted > 0 {
-		c.b.x.folder.Index.Rename(written, path)
+		index.Rename(written, path)
 	}
-	if len(f.Chunks) > 0 || c.noted > 0 {
-		c.b.x.folder.Index.Note(f)
+	rest := max(count-noteAtOnce, c.noted) // is noted last, as this version
+	c.eachNamed(c.noted, rest, func(chunks []chunk.Chunk) {
+		index.Note(chunk.File{Path: path, Chunks: chunks})
+	})
+	f := chunk.File{Path: path, Size: c.entry.Size, ModTime: c.entry.ModTime, Chunks: c.named(rest, count)}
+	if len(f.Chunks) > 0 || count > 1 || c.noted > 0 {
+		index.Note(f)
 	}
-}
-
-// named returns the segments that have a name.
-func named(segments []segment) (chunks []chunk.Chunk) {
-	for _, s := range segments {
-		if s.named {
-			chunks = append(chunks, chunk.Chunk{Name: s.name, Offset: s.start})
-		}
-	}
-	return chunks
 }
 
 // brokeOff reports whether the rest of the content does not come.
@@ -112,11 +107,14 @@ func (c *arriving) brokeOff() bool {
 // false when there is none.
 func (c *arriving) rescue(i int, buf []byte, written io.ReaderAt) (s segment, ok bool) {
 	c.b.mu.Lock()
-	if ok = i < len(c.segments); ok {
-		s = c.segments[i]
+	if ok = i < c.segments.count; ok {
+		var err error
+		s, err = c.segment(i)
+		ok = err == nil
 	}
 	c.b.mu.Unlock()
 	switch {
+	case !ok:
 	case !s.came || !s.named:
 		s.length = 0
 	case s.bytes != nil:

@@ -32,6 +32,9 @@ func (b *batch) delay(steps []*wire.Step) error {
 			return invalid("step: more than %d chunks in one message", wire.MaxSteps)
 		}
 		b.untaken += 1 + len(step.Following)/digestSize
+		if b.unasked += len(step.Chunks); b.untaken+b.unasked > maxDelayed {
+			return invalid("step: more than %d at once", maxDelayed)
+		}
 	}
 	b.delayed = append(b.delayed, steps...)
 	return nil
@@ -43,7 +46,7 @@ func (b *batch) steps() (*wire.ApplyReply, error) {
 	reply := &wire.ApplyReply{}
 	for b.untaken > 0 && !b.full() {
 		b.untaken--
-		step, err := b.nextStep()
+		step, err := b.nextStep() // which may be one of those that follow another
 		if err != nil {
 			return nil, err
 		}
@@ -65,6 +68,7 @@ func (b *batch) nextStep() (*wire.Step, error) {
 	}
 	step := b.delayed[0]
 	b.delayed = b.delayed[1:]
+	b.unasked -= len(step.Chunks)
 	if len(step.Following)%digestSize != 0 {
 		return nil, errors.New("a digest is cut off")
 	}

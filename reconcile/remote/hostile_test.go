@@ -29,6 +29,12 @@ func raw(t testing.TB, p *place) wire.TreeClient {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return greeted(t, conn)
+}
+
+// greeted makes calls over conn, at the other end of which is a server.
+func greeted(t testing.TB, conn net.Conn) wire.TreeClient {
+	t.Helper()
 	if err := wire.SendHello(conn, &wire.Hello{Instance: []byte("raw")}); err != nil {
 		t.Fatal(err)
 	}

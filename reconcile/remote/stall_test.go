@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -62,18 +63,12 @@ func TestStalled(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			here, ended := serveSlow(t, root, time.Hour)
 			defer ended()
-			if err := wire.SendHello(here, &wire.Hello{Instance: []byte("raw")}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := wire.ReadWelcome(here); err != nil {
-				t.Fatal(err)
-			}
 			var actions []*wire.Action
 			for i := range files {
 				actions = append(actions, copyAction(fmt.Sprint(i), size))
 			}
 			began := time.Now()
-			u := upload(t, calls(t, here), actions...)
+			u := upload(t, greeted(t, here), actions...)
 			if silent {
 				if _, err := u.Recv(); err == nil || time.Since(began) > 10*time.Minute {
 					t.Errorf("a silent client: %v after %v", err, time.Since(began))
@@ -97,15 +92,9 @@ func TestStalledBeforehand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, ended := serveSlow(t, root, 0)
 		defer ended()
-		if err := wire.SendHello(here, &wire.Hello{Instance: []byte("raw")}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := wire.ReadWelcome(here); err != nil {
-			t.Fatal(err)
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		stream, err := calls(t, here).Apply(ctx)
+		stream, err := greeted(t, here).Apply(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,6 +104,61 @@ func TestStalledBeforehand(t *testing.T) {
 		}
 		if _, err := stream.Recv(); err == nil || time.Since(began) > 10*time.Minute {
 			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+// TestStalledAtTheEnd: a client that never hears how its batch went is not
+// waited for without end.
+func TestStalledAtTheEnd(t *testing.T) {
+	const actions = 2000
+	root := filepath.Join(t.TempDir(), "replica")
+	synctest.Test(t, func(t *testing.T) {
+		here, ended := serveSlow(t, root, 0)
+		defer ended()
+		c := greeted(t, here)
+		stream, err := c.Apply(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := strings.Repeat("x", 200) // is told in the error
+		for i := range actions {
+			a := &wire.Action{Kind: uint32(tree.Link), From: []byte(long), Path: []byte(long + "/x")}
+			if err := stream.Send(&wire.ApplyRequest{Actions: []*wire.Action{a}, Begin: i == actions-1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := stream.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // on the fake clock
+		if _, err := c.Count(t.Context(), &wire.CountRequest{Limit: 1}); err != nil {
+			t.Errorf("after a minute: %v", err)
+		}
+		time.Sleep(10 * time.Minute) // on the fake clock
+		if _, err := c.Count(t.Context(), &wire.CountRequest{Limit: 1}); err == nil {
+			t.Error("the session goes on")
+		}
+	})
+}
+
+// TestStalledListing: the same with a listing.
+func TestStalledListing(t *testing.T) {
+	const entries = 3000
+	root := filepath.Join(t.TempDir(), "replica")
+	for i := range entries {
+		write(t, filepath.Join(root, strings.Repeat("n", 150)+bytesName(i)), nil)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		here, ended := serveSlow(t, root, 0)
+		defer ended()
+		c := greeted(t, here)
+		if _, err := c.List(t.Context(), &wire.ListRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute) // on the fake clock
+		if _, err := c.Count(t.Context(), &wire.CountRequest{Limit: 1}); err == nil {
+			t.Error("the session goes on")
 		}
 	})
 }

@@ -40,7 +40,7 @@ const (
 	// maxHandles is how many files are held open to take chunks from.
 	maxHandles = 32
 	// stallLimit is how long a client may say nothing in the middle of a
-	// batch, or hear nothing: its source may hang, but not for ever.
+	// batch, or hear nothing of it: its source may hang, but not for ever.
 	stallLimit = 5 * time.Minute
 )
 
@@ -133,6 +133,7 @@ func (x *session) Apply(stream applyStream) error {
 func (b *batch) sendOutcomes(stream applyStream, outcomes []tree.Outcome) error {
 	const part = 256
 	reply := &wire.ApplyReply{}
+	send := func() error { return b.withClient(func() error { return stream.Send(reply) }) }
 	for i, o := range outcomes {
 		if c := b.contents[i]; c != nil && wire.IsPlain(o, c.entry.Size) {
 			reply.Plain++
@@ -143,7 +144,7 @@ func (b *batch) sendOutcomes(stream applyStream, outcomes []tree.Outcome) error 
 		if reply.Outcomes = append(reply.Outcomes, m); len(reply.Outcomes) < part {
 			continue
 		}
-		if err := stream.Send(reply); err != nil {
+		if err := send(); err != nil {
 			return err
 		}
 		reply = &wire.ApplyReply{}
@@ -151,7 +152,7 @@ func (b *batch) sendOutcomes(stream applyStream, outcomes []tree.Outcome) error 
 	if reply.Plain == 0 && len(reply.Outcomes) == 0 {
 		return nil
 	}
-	return stream.Send(reply)
+	return send()
 }
 
 // readActions reads all actions of the batch.

@@ -245,7 +245,7 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 			m.Digest = bytes.Clone(e.digest[:])
 		}
 		if size += wire.ListedSize(e.entry, e.err); size > wire.MaxPiece && len(reply.Entries) > 0 {
-			if err := stream.Send(reply); err != nil {
+			if err := x.hearing(func() error { return stream.Send(reply) }); err != nil {
 				return err
 			}
 			reply, size = &wire.ListReply{}, wire.ListedSize(e.entry, e.err)
@@ -253,7 +253,7 @@ func (x *session) List(r *wire.ListRequest, stream grpc.ServerStreamingServer[wi
 		reply.Entries = append(reply.Entries, m)
 	}
 	reply.Complete, reply.Count, reply.Bytes = true, uint64(len(l.entries)), l.read
-	return stream.Send(reply)
+	return x.hearing(func() error { return stream.Send(reply) })
 }
 
 // readFull fills buf, or tells why not.

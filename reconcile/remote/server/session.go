@@ -183,7 +183,15 @@ func (x *session) Look(r *wire.LookRequest, stream grpc.ServerStreamingServer[wi
 		}
 		reply.Found = append(reply.Found, m)
 	}
-	return stream.Send(reply)
+	return x.hearing(func() error { return stream.Send(reply) })
+}
+
+// hearing calls say, which tells the client something, and ends the session if
+// it does not hear that.
+func (x *session) hearing(say func() error) error {
+	stalled := time.AfterFunc(stallLimit, func() { x.conn.Close() })
+	defer stalled.Stop()
+	return say()
 }
 
 // Count counts what stands at and below a path.

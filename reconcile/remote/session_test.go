@@ -80,6 +80,95 @@ func TestReadOnlySession(t *testing.T) {
 	}
 }
 
+// TestManyAttributes: however large the attributes of many actions are, no call
+// has more of them than a server takes.
+func TestManyAttributes(t *testing.T) {
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	p.folder.Replica = &altered{Replica: p.folder.Replica, err: syscall.ENOSPC}
+	r := p.open(client.Options{})
+	many := []tree.Xattr{}
+	for i := range 1000 {
+		many = append(many, tree.Xattr{Name: fmt.Sprintf("user.%04d", i)})
+	}
+	actions := make([]tree.Action, 200)
+	for i := range actions {
+		actions[i] = tree.Action{Kind: tree.Create, Path: tree.Path(fmt.Sprint(i)), Want: tree.Entry{Kind: tree.Folder, Xattrs: many}}
+		if i%3 == 0 {
+			actions[i].Want.Xattrs = []tree.Xattr{{Name: "user.x", Value: strings.Repeat("x", 900_000)}}
+		}
+	}
+	for i, out := range r.Apply(t.Context(), actions) {
+		if !errors.Is(out.Err, syscall.ENOSPC) {
+			t.Fatalf("action %d: %+v", i, out)
+		}
+	}
+}
+
+// TestManyLook (X9): so many clients may look at the same time, and each of them
+// makes room when it leaves.
+func TestManyLook(t *testing.T) {
+	const most = 8
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	look := func() (*client.Replica, error) {
+		return client.Open(t.Context(), client.Options{Dial: p.dial, ReadOnly: true})
+	}
+	var looking []*client.Replica
+	for range most {
+		r, err := look()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		looking = append(looking, r)
+	}
+	if _, err := look(); !errors.Is(err, wire.ErrBusy) || client.IsFinal(err) {
+		t.Errorf("one more: %v", err)
+	}
+	p.open(client.Options{}) // is not kept out
+	looking[0].Close()
+	await(t, func() error {
+		r, err := look()
+		if err == nil {
+			r.Close()
+		}
+		return err
+	})
+}
+
+// TestManyPaths (X9): of however many paths are asked for at once, few are looked
+// at together, for their attributes may be large.
+func TestManyPaths(t *testing.T) {
+	const asked, most = 1000, 64
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	looks := &lookedAt{Replica: p.folder.Replica}
+	p.folder.Replica = looks
+	write(t, filepath.Join(p.root, "0"), nil)
+	paths := make([]tree.Path, asked)
+	for i := range paths {
+		paths[i] = tree.Path(fmt.Sprint(i))
+	}
+	found := p.open(client.Options{}).Look(t.Context(), paths)
+	for i, f := range found {
+		if f.Err != nil || (i == 0) != (f.Entry.Kind == tree.File) {
+			t.Fatalf("%d: %+v", i, f)
+		}
+	}
+	if looks.most > most {
+		t.Errorf("%d together", looks.most)
+	}
+}
+
+// lookedAt is a replica that counts how many paths are looked at together.
+type lookedAt struct {
+	tree.Replica
+	most int
+}
+
+func (l *lookedAt) Look(ctx context.Context, paths []tree.Path) []tree.Found {
+	l.most = max(l.most, len(paths))
+	return l.Replica.Look(ctx, paths)
+}
+
 // altered is a replica of which something is other than usual.
 type altered struct {
 	tree.Replica

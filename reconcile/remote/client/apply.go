@@ -26,16 +26,28 @@ const (
 // chunks, several contents ahead of the answers; what the server has not got
 // is sent.
 func (r *Replica) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
-	if len(actions) <= applyAtOnce {
+	n := together(actions)
+	if n == len(actions) {
 		return r.apply(ctx, actions)
 	}
 	outcomes := make([]tree.Outcome, 0, len(actions))
-	for len(actions) > 0 {
-		n := min(len(actions), applyAtOnce)
+	for ; len(actions) > 0; n = together(actions) {
 		outcomes = append(outcomes, r.apply(ctx, actions[:n])...)
 		actions = actions[n:]
 	}
 	return outcomes
+}
+
+// together returns how many of actions go into one call.
+func together(actions []tree.Action) (n int) {
+	size := 0
+	for n < min(len(actions), applyAtOnce) {
+		if size += wire.ActionSize(actions[n]); n > 0 && size > wire.MaxBatch {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // sending is one call of Apply on the wire.
@@ -291,7 +303,7 @@ func (s *sending) sendActions() error {
 			s.outcomes[i].Err = err
 			a = tree.Action{Kind: tree.None}
 		}
-		length := 64 + len(a.Path) + len(a.From) + wire.RoughSize(a.Want)
+		length := wire.ActionSize(a)
 		if size+length > wire.MaxPiece && len(request.Actions) > 0 {
 			if err := s.stream.Send(request); err != nil {
 				return err

@@ -30,7 +30,7 @@ const (
 
 // callsAtOnce is how many calls that may take their time are under way: of all
 // that there may be, some are left for surveys, and to ask how the server is.
-const callsAtOnce = wire.MaxCalls - 8
+const callsAtOnce = wire.MaxCalls - 4
 
 // link is one connection to a server that has greeted.
 type link struct {

@@ -17,6 +17,9 @@ import (
 
 // Bounds of one batch.
 const (
+	// batchesAtOnce is how many are carried out in one session at once; others
+	// wait.
+	batchesAtOnce = 8
 	// inMemory is the size up to which a content is kept in memory until it is
 	// complete. Of a larger one that replaces no file, up to maxStreamed wait
 	// to be written; another one goes through the spool.
@@ -93,6 +96,10 @@ func (x *session) Apply(stream applyStream) error {
 	if x.readOnly {
 		return invalid("the session only looks")
 	}
+	if err := x.enter(stream.Context()); err != nil {
+		return err
+	}
+	defer x.leave()
 	// What has arrived takes effect even if the client is gone by then.
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
@@ -157,7 +164,7 @@ func (b *batch) sendOutcomes(stream applyStream, outcomes []tree.Outcome) error 
 
 // readActions reads all actions of the batch.
 func (b *batch) readActions(stream applyStream) error {
-	r := &wire.Received{}
+	r, size := &wire.Received{}, 0
 	for {
 		if err := b.withClient(func() error { return stream.RecvMsg(r) }); err != nil {
 			return err
@@ -174,6 +181,9 @@ func (b *batch) readActions(stream applyStream) error {
 			a, content, err := wire.ToAction(m)
 			if err != nil {
 				return invalid("action: %v", err)
+			}
+			if size += wire.ActionSize(a); size > wire.MaxBatch+wire.MaxAction {
+				return invalid("a batch of more than %d bytes", wire.MaxBatch)
 			}
 			var c *arriving
 			if content {

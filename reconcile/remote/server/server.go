@@ -7,6 +7,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ const (
 	// show.
 	leaveWithin = 300 * time.Millisecond
 )
+
+// mostAtOnce is how many clients may look at the same time, and how many may
+// wait for the folder: each takes memory.
+const mostAtOnce = 8
 
 // Reader reads what a replica holds, but for entries at work. The names that
 // its folders tell are bare. Errors: [fs.ErrNotExist] when there is no folder.
@@ -87,9 +92,10 @@ type Observer interface {
 type Server struct {
 	o Options
 
-	// Guarded by mu.
-	mu     sync.Mutex
-	holder *session
+	// Guarded by mu. counted are the sessions that only look, and all others.
+	mu      sync.Mutex
+	holder  *session
+	counted map[bool]int
 }
 
 // New returns a server. It starts nothing.
@@ -97,7 +103,7 @@ func New(o Options) *Server {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Server{o: o}
+	return &Server{o: o, counted: map[bool]int{}}
 }
 
 // Greet reads the greeting of a client, for those who have to know what it
@@ -124,9 +130,11 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, who string, hello *wi
 	x := &session{
 		server: s, conn: conn, who: who, instance: hello.Instance, readOnly: hello.ReadOnly,
 		since: time.Now(), ended: make(chan struct{}), leaving: make(chan struct{}),
+		applying: make(chan struct{}, batchesAtOnce),
 	}
 	defer close(x.ended)
-	err := helloErr
+	err := cmp.Or(helloErr, s.count(x))
+	defer s.leave(x)
 	if err == nil && !x.readOnly { // one that only looks is in nobody's way
 		err = s.take(x)
 	}
@@ -155,6 +163,22 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, who string, hello *wi
 	err = x.run(ctx)
 	s.o.Observer.Left(who, err)
 	return err
+}
+
+// count counts x in, unless there are too many of its kind.
+func (s *Server) count(x *session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counted[x.readOnly]++; s.counted[x.readOnly] > mostAtOnce {
+		return fmt.Errorf("%w: %d connections are open", wire.ErrBusy, mostAtOnce)
+	}
+	return nil
+}
+
+func (s *Server) leave(x *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counted[x.readOnly]--
 }
 
 // refuse tells the client why it is not admitted.

@@ -24,6 +24,9 @@ const (
 	streamWindow  = 4 << 20
 	sessionWindow = 8 << 20
 	maxHeaders    = 16 << 10
+	// lookAtOnce is how many paths are looked at together: attributes may be
+	// large.
+	lookAtOnce = 64
 	// ioSize is how much is handed to the system at once, and headSize how much
 	// is read besides what a frame has room for: most of a frame goes there
 	// without another copy.
@@ -47,8 +50,10 @@ type session struct {
 	folder   *Folder
 	guard    *guard
 	decoder  *zstd.Decoder
+	applying chan struct{}   // has an element for each batch under way
 	ctx      context.Context // of the server: a client that is gone does not end what it began
 	recent   recent
+	looking  sync.Mutex
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -151,6 +156,19 @@ func invalid(format string, args ...any) error {
 	return status.Error(codes.InvalidArgument, fmt.Sprintf(format, args...))
 }
 
+// enter waits until another batch may be under way; after it, the caller calls
+// leave.
+func (x *session) enter(ctx context.Context) error {
+	select {
+	case x.applying <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (x *session) leave() { <-x.applying }
+
 // Check looks at the folder's root.
 func (x *session) Check(context.Context, *wire.CheckRequest) (*wire.CheckReply, error) {
 	return &wire.CheckReply{Error: wire.FromError(x.folder.Replica.Check())}, nil
@@ -170,18 +188,24 @@ func (x *session) Look(r *wire.LookRequest, stream grpc.ServerStreamingServer[wi
 		paths[i] = path
 	}
 	reply, size := &wire.LookReply{}, 0
-	for _, found := range x.folder.Replica.Look(stream.Context(), paths) {
-		m := &wire.Found{Error: wire.FromError(found.Err)}
-		if found.Err == nil {
-			m.Entry = wire.FromEntry(found.Entry)
-		}
-		if size += wire.RoughSize(found.Entry); size > wire.MaxPiece && len(reply.Found) > 0 {
-			if err := stream.Send(reply); err != nil {
-				return err
+	x.looking.Lock() // the other looks wait
+	defer x.looking.Unlock()
+	for len(paths) > 0 {
+		n := min(len(paths), lookAtOnce)
+		for _, found := range x.folder.Replica.Look(stream.Context(), paths[:n]) {
+			m := &wire.Found{Error: wire.FromError(found.Err)}
+			if found.Err == nil {
+				m.Entry = wire.FromEntry(found.Entry)
 			}
-			reply, size = &wire.LookReply{}, wire.RoughSize(found.Entry)
+			if size += wire.RoughSize(found.Entry); size > wire.MaxPiece && len(reply.Found) > 0 {
+				if err := x.hearing(func() error { return stream.Send(reply) }); err != nil {
+					return err
+				}
+				reply, size = &wire.LookReply{}, wire.RoughSize(found.Entry)
+			}
+			reply.Found = append(reply.Found, m)
 		}
-		reply.Found = append(reply.Found, m)
+		paths = paths[n:]
 	}
 	return x.hearing(func() error { return stream.Send(reply) })
 }

@@ -28,6 +28,12 @@ func PutAction(m *Action, want *Entry, a tree.Action) {
 	}
 }
 
+// ActionSize is about how long an action is on the wire, and how much room its
+// extended attributes take when they are short.
+func ActionSize(a tree.Action) int {
+	return 64 + len(a.Path) + len(a.From) + RoughSize(a.Want) + 64*len(a.Want.Xattrs)
+}
+
 // CheckAction holds an action against the bounds of what travels.
 func CheckAction(a tree.Action) error {
 	for _, path := range []tree.Path{a.Path, a.From} {

@@ -33,12 +33,18 @@ const (
 	// each has [ListedSize]: of ten million, which is what ext4 takes (ext4(5),
 	// large_dir), and which the client keeps until it has compared them.
 	MaxListing = 1 << 30
-	// MaxCalls is how many calls a client may have under way.
-	MaxCalls = 64
+	// MaxCalls is how many calls a client may have under way: for each, a few
+	// megabytes may wait at the server to be read.
+	MaxCalls = 16
 	// MaxActions is how many actions a batch may have, and MaxLook how many
 	// paths a look.
 	MaxActions = 4096
 	MaxLook    = 4096
+	// MaxBatch is the longest batch, of actions of which each has [ActionSize],
+	// for a client; a server takes one with [MaxAction] more. An action may be
+	// longer than all others of its batch.
+	MaxBatch  = 4 << 20
+	MaxAction = MaxXattrs + 2*MaxPath + MaxLink + 4096
 	// MaxSteps is how many chunks one message may offer.
 	MaxSteps = 16384
 	// MaxChunk is the longest chunk that is sent; a hole may be longer.

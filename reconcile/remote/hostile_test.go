@@ -124,12 +124,23 @@ func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
 		t.Fatal(err)
 	}
 	packed := bomb.EncodeAll(make([]byte, 512<<20), nil)
+	wide := &wire.Action{Kind: uint32(tree.Create), Path: []byte("x"), Want: wire.FromEntry(tree.Entry{
+		Kind: tree.Folder, Xattrs: []tree.Xattr{{Name: "user.x", Value: strings.Repeat("x", wire.MaxXattrs-10)}},
+	})}
+	var wideOnes []*wire.ApplyRequest
+	for range 16 {
+		wideOnes = append(wideOnes, &wire.ApplyRequest{Actions: []*wire.Action{wide}})
+	}
 	return map[string][]*wire.ApplyRequest{
 		"X4 traversal":           {begin(copyAction("../x", 1))},
 		"X4 absolute":            {begin(copyAction("/etc/x", 1))},
 		"X4 from":                {begin(&wire.Action{Kind: uint32(tree.Rename), Path: []byte("x"), From: []byte("../y")})},
 		"X4 unknown action":      {begin(&wire.Action{Kind: 99, Path: []byte("x")})},
 		"X9 many actions":        {begin(make([]*wire.Action, wire.MaxActions+1)...)},
+		"X9 many attributes":     append(wideOnes, begin(wide)),
+		"X11 nothing at first":   {{}, begin(copyAction("x", 1))},
+		"X11 nothing":            {begin(copyAction("x", 1)), {}},
+		"X11 nothing of content": {begin(copyAction("x", 1)), steps(&wire.Step{Entry: fileOf(1)}, &wire.Step{})},
 		"X9 many parts":          {begin(copyAction("x", 10)), steps(make([]*wire.Step, 1<<20)...)},
 		"X9 huge message":        {{Data: make([]byte, wire.MaxMessage+1)}},
 		"X9 huge chunk":          {begin(copyAction("x", 1<<40)), steps(&wire.Step{Entry: fileOf(1 << 40), Chunks: []*wire.Chunk{{Length: 1 << 39, Digest: id}}})},
@@ -158,9 +169,9 @@ func hostile(t *testing.T) map[string][]*wire.ApplyRequest {
 	}
 }
 
-// TestHostileClient sends what no client of ours would. Nothing of it takes
-// effect, nothing ends the server, and no memory is taken for it: X4, X9, X10,
-// X15, X26.
+// TestHostileClient (X4, X9, X10, X15, X26) sends what no client of ours would.
+// Nothing of it takes effect, nothing ends the server, and no memory is taken for
+// it.
 func TestHostileClient(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "replica")
 	p := newPlace(t, root)

@@ -252,6 +252,48 @@ func TestLyingOutcome(t *testing.T) {
 	}
 }
 
+// TestSilentServer (X9): a server that answers without end, and says nothing, is
+// given up.
+func TestSilentServer(t *testing.T) {
+	r := openLiar(t, &liar{look: func(s grpc.ServerStreamingServer[wire.LookReply]) error {
+		return again(func() error { return s.Send(&wire.LookReply{}) })
+	}})
+	if found := r.Look(t.Context(), []tree.Path{"x"}); !errors.Is(found[0].Err, tree.ErrUnreachable) {
+		t.Errorf("look: %+v", found)
+	}
+	r = openLiar(t, &liar{apply: func(s grpc.BidiStreamingServer[wire.ApplyRequest, wire.ApplyReply]) error {
+		return again(func() error { return s.Send(&wire.ApplyReply{}) })
+	}})
+	if out := r.Apply(t.Context(), []tree.Action{{Kind: tree.Remove, Path: "x", Over: tree.File}}); !errors.Is(out[0].Err, tree.ErrUnreachable) {
+		t.Errorf("apply: %+v", out)
+	}
+	silent := func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+		return again(func() error { return s.Send(&wire.SurveyReply{Survey: 1}) })
+	}
+	flawed := func(s grpc.ServerStreamingServer[wire.SurveyReply]) error {
+		record := wire.FolderRecord{Key: wire.KeyOf(tree.Root)}
+		record.Shape[0] = 1
+		return s.Send(&wire.SurveyReply{Survey: 1, Folders: record.Append(nil), Complete: true, Count: 1})
+	}
+	for name, survey := range map[string]func(grpc.ServerStreamingServer[wire.SurveyReply]) error{"survey": silent, "list": flawed} {
+		r := openLiar(t, &liar{survey: survey, list: func(s grpc.ServerStreamingServer[wire.ListReply]) error {
+			return again(func() error { return s.Send(&wire.ListReply{}) })
+		}})
+		if _, err := r.Compare(t.Context(), tree.Subject{Path: tree.Root}); !errors.Is(err, tree.ErrUnreachable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// again calls send until that fails.
+func again(send func() error) error {
+	for {
+		if err := send(); err != nil {
+			return err
+		}
+	}
+}
+
 // TestLyingLook (X8): what was found has to answer what was asked.
 func TestLyingLook(t *testing.T) {
 	for name, m := range map[string]*wire.LookReply{

@@ -223,6 +223,9 @@ func (s *sending) receive() {
 
 // take reads one reply. The caller holds mu.
 func (s *sending) take(reply *wire.ApplyReply) error {
+	if reply.Answered+reply.Plain == 0 && len(reply.Outcomes) == 0 {
+		return errSilent
+	}
 	n := int(reply.Answered)
 	if n > s.offers || len(reply.Need) != (n+7)/8 {
 		return lies("%d chunks were offered, %d answered", s.offers, n)

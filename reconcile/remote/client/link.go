@@ -209,6 +209,9 @@ type protocolError struct{ text string }
 
 func (e *protocolError) Error() string { return "the server does not keep to the protocol: " + e.text }
 
+// errSilent: an answer says nothing. There might be no end of them.
+var errSilent = lies("an answer says nothing")
+
 func lies(format string, args ...any) error {
 	return &protocolError{fmt.Sprintf(format, args...)}
 }

@@ -34,6 +34,9 @@ func (c *comparison) list(survey uint64) ([]theirs, error) {
 		if err != nil {
 			return nil, c.l.failed(c.ctx, err)
 		}
+		if len(reply.Entries) == 0 && !reply.Complete {
+			return nil, c.l.failed(c.ctx, errSilent)
+		}
 		for _, m := range reply.Entries {
 			if m.Entry == nil {
 				return nil, wire.ToError(orSilent(m.Error))

@@ -68,6 +68,9 @@ func (r *Replica) look(ctx context.Context, request *wire.LookRequest, places []
 		if err != nil {
 			return l.failed(ctx, err)
 		}
+		if len(reply.Found) == 0 {
+			return l.failed(ctx, errSilent)
+		}
 		for _, m := range reply.Found {
 			if told == len(places) {
 				return l.failed(ctx, lies("%d paths were asked for, more are told of", told))

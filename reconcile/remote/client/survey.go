@@ -124,6 +124,9 @@ func (s *survey) receive(stream grpc.ServerStreamingClient[wire.SurveyReply]) er
 		if err != nil {
 			return err
 		}
+		if len(reply.Folders)+len(reply.Linked) == 0 && !reply.Complete {
+			return errSilent
+		}
 		if len(reply.Folders)%wire.FolderRecordSize != 0 {
 			return lies("a record of a folder is cut off")
 		}

@@ -175,6 +175,9 @@ func (b *batch) readActions(stream applyStream) error {
 		if len(r.Steps) > 0 || len(r.Data) > 0 {
 			return invalid("content before the actions")
 		}
+		if len(r.Actions) == 0 && !r.Begin {
+			return invalid("a message that says nothing")
+		}
 		b.actions, b.contents = slices.Grow(b.actions, len(r.Actions)), slices.Grow(b.contents, len(r.Actions))
 		room := make([]arriving, len(r.Actions))
 		for i, m := range r.Actions {
@@ -289,6 +292,9 @@ func (b *batch) receive(stream applyStream, cancel func()) error {
 		}
 		if len(r.Actions) > 0 || r.Begin {
 			return invalid("actions after the beginning")
+		}
+		if len(r.Steps) == 0 && len(r.Data) == 0 && !r.Cancel {
+			return invalid("a message that says nothing")
 		}
 		if len(r.Data) > 0 {
 			if err := b.data(stream, r.Data, r.Length); err != nil {

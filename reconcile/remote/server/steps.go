@@ -121,5 +121,8 @@ func (b *batch) step(step *wire.Step, reply *wire.ApplyReply) error {
 	if step.Last {
 		return b.end(c, step)
 	}
+	if len(step.Chunks) == 0 && step.Entry == nil && !step.Planned {
+		return errors.New("it says nothing")
+	}
 	return nil
 }

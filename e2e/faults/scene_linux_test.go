@@ -20,6 +20,9 @@ import (
 type scene struct {
 	t                    *testing.T
 	source, replica, log string
+	// durability is asked for if it is not "". server, if not nil, is the environment in which the replica is one that is served.
+	durability string
+	server     []string
 }
 
 func newScene(t *testing.T) *scene {
@@ -30,7 +33,9 @@ func newScene(t *testing.T) *scene {
 // sceneIn is newScene in a folder of choice.
 func sceneIn(t *testing.T, folder string) *scene {
 	t.Helper()
-	s := &scene{t, filepath.Join(folder, "source"), filepath.Join(folder, "replica"), filepath.Join(folder, "log")}
+	s := &scene{
+		t: t, source: filepath.Join(folder, "source"), replica: filepath.Join(folder, "replica"), log: filepath.Join(folder, "log"),
+	}
 	for _, root := range []string{s.source, s.replica} {
 		must(t, os.Mkdir(root, 0o755))
 	}
@@ -47,7 +52,14 @@ func must(t *testing.T, err error) {
 // start runs the binary on the scene with flags.
 func (s *scene) start(flags ...string) *rig.Process {
 	s.t.Helper()
-	command := rig.Command(false, os.Getenv(binary), append(flags, "--log-file", s.log, s.source, s.replica)...)
+	replica := s.replica
+	if s.server != nil {
+		replica = "localhost:" + replica
+	} else if s.durability != "" {
+		flags = append(flags, "--durability", s.durability)
+	}
+	command := rig.Command(false, os.Getenv(binary), append(flags, "--log-file", s.log, s.source, replica)...)
+	command.Env = append(os.Environ(), s.server...)
 	p, err := rig.Start(command, s.log)
 	must(s.t, err)
 	s.t.Cleanup(p.Kill)

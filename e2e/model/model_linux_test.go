@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -23,7 +24,7 @@ const (
 )
 
 // TestEvents changes the source at random. Whenever it rests, the replica follows through events alone; passes that happen meanwhile
-// bring nothing old back, and there is a watch for each folder and no other.
+// bring nothing old back, there is a watch for each folder and no other, and no trouble is told of.
 //
 // Scenarios: E24, O13.
 func TestEvents(t *testing.T) {
@@ -47,7 +48,7 @@ func TestEvents(t *testing.T) {
 			}
 			m.rested()
 			_, folders, _ := m.entries("tree")
-			if err := s.lean(len(folders)); err != nil {
+			if err := errors.Join(s.lean(len(folders)), s.calm()); err != nil {
 				t.Fatalf("%v\n%s", err, s.ending(t))
 			}
 		}

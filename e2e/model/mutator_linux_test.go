@@ -92,6 +92,7 @@ var drawn = []struct {
 	{"create", 8}, {"write", 8}, {"append", 4}, {"patch", 3}, {"truncate", 2}, {"map", 2}, {"save", 6}, {"rename", 12}, {"exchange", 5},
 	{"link", 5}, {"symlink", 3}, {"mkdir", 7}, {"fifo", 1}, {"socket", 1}, {"device", 1}, {"mode", 4}, {"owner", 2}, {"time", 3},
 	{"attribute", 3}, {"rules", 1}, {"remove", 5}, {flip, 5}, {"out", 4}, {"in", 5}, {"beside", 2}, {pause, 8}, {"pass", 1},
+	{"shuttle", 4}, {"replace", 4}, {"unnamed", 3}, {"copy", 4}, {"late", 3},
 }
 
 func (m *mutator) draw() operation {
@@ -113,8 +114,12 @@ func (m *mutator) draw() operation {
 		o.path, o.other = m.one(all), m.place(folders)
 	case "exchange":
 		o.path, o.other = m.one(all), m.one(all)
-	case "link":
+	case "link", "shuttle", "copy":
 		o.path, o.other = m.one(all), m.place(folders)
+	case "late":
+		o.path, o.other = m.one(files), m.place(folders)
+	case "replace":
+		o.path, o.other = m.one(folders), m.place(folders)
 	case "symlink":
 		o.path, o.other = m.place(folders), []string{"a", "..", "/no/where", "b/no such\xff", "../../outside"}[m.IntN(5)]
 	case flip:

@@ -150,6 +150,83 @@ var kinds = map[string]func(path string, p playground, o operation) error{
 		return unix.Lsetxattr(path, o.other, accessRules(uint32(o.number)), 0)
 	},
 	"remove": func(path string, _ playground, o operation) error { return os.RemoveAll(path) },
+	"shuttle": func(path string, p playground, o operation) error { // to and fro, and one of the two in the end
+		from, to := path, p.on(o.other)
+		for range 1 + o.number%5 {
+			if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE); err != nil {
+				return err
+			}
+			from, to = to, from
+		}
+		return nil
+	},
+	"replace": func(path string, p playground, o operation) error { // by another one of the same name
+		if err := os.Rename(path, p.on(o.other)); err != nil {
+			return err
+		}
+		return grow(path, o.number)
+	},
+	"unnamed": func(path string, _ playground, o operation) error { // complete before it has its name
+		f, err := os.OpenFile(filepath.Dir(path), unix.O_TMPFILE|os.O_WRONLY, 0o640)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.Write(content(o.number)); err != nil {
+			return err
+		}
+		return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+	},
+	"copy": func(path string, p playground, o operation) error { return twin(path, p.on(o.other)) },
+	"late": func(path string, p playground, o operation) error { // written through a handle, under whatever name
+		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, p.on(o.other), unix.RENAME_NOREPLACE); err != nil {
+			return err
+		}
+		if _, err := f.Write(content(o.number)); err != nil {
+			return err
+		}
+		return f.Truncate(o.number % 100)
+	},
+}
+
+// twin copies a tree with modes and times, so that each entry looks like the one that it is a copy of.
+func twin(from, to string) error {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	switch {
+	case info.IsDir():
+		if strings.HasPrefix(to, from+"/") {
+			return errors.ErrUnsupported // it would have no end
+		}
+		if err := os.Mkdir(to, 0o755); err != nil {
+			return err
+		}
+		names, err := os.ReadDir(from)
+		for _, name := range names {
+			err = errors.Join(err, twin(filepath.Join(from, name.Name()), filepath.Join(to, name.Name())))
+		}
+		if err != nil {
+			return err
+		}
+	case info.Mode().IsRegular():
+		text, err := os.ReadFile(from)
+		if err == nil {
+			err = put(to, os.O_CREATE|os.O_EXCL, 0, text)
+		}
+		if err != nil {
+			return err
+		}
+	default:
+		return errors.ErrUnsupported
+	}
+	return errors.Join(os.Chmod(to, info.Mode()), setTime(to, info.ModTime().UnixNano()))
 }
 
 // put opens an existing file, or one that flags create, and writes text at offset.

@@ -144,6 +144,17 @@ func (s *session) proof(expectNothing bool) error {
 	return s.rest(rig.Patience)
 }
 
+var problem = regexp.MustCompile(`(?m)^.*"event":"problem".*$`)
+
+// calm says whether a problem was told, of which there is none while nobody touches the replica.
+func (s *session) calm() error {
+	log, err := s.process.Log()
+	if told := problem.Find(log); err == nil && told != nil {
+		err = fmt.Errorf("a problem was told: %s", told)
+	}
+	return err
+}
+
 // mostOpen is how many descriptors the mirror may hold at rest, whatever has been done before.
 const mostOpen = 24
 

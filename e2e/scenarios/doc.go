@@ -5,5 +5,6 @@
 //
 //	// Scenarios: T1, T2.
 //
-// It names one only if it would fail without the right behaviour. What cannot be shown stands in a table here, with the reason.
+// or in brackets behind its name. It names one only if it would fail without the right behaviour. What cannot be shown stands in a
+// table here, with the reason.
 package scenarios

@@ -16,7 +16,10 @@ import (
 )
 
 // TestSwappedForSymlink puts a symlink in the place of each component, once
-// before a walk and once between a walk and what is done in its folder.
+// before a walk and once between a walk and what is done in its folder. It does so
+// with openat2 and without.
+//
+// Scenarios: W5.
 func TestSwappedForSymlink(t *testing.T) {
 	paths := []tree.Path{"a", "a/b", "a/b/c"}
 	onEach(t, func(t *testing.T, d *Dir, path string) {

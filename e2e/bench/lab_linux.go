@@ -18,6 +18,7 @@ import (
 type lab struct {
 	options
 	scratch          string // mount points, logs, a binary
+	state            string // of the checkout, when that was built
 	inMemory, onDisk string // images
 	disks, services  int    // made so far
 	mounted          []*disk
@@ -49,6 +50,7 @@ func newLab(ctx context.Context, o options) (l *lab, err error) {
 			return l, err
 		}
 	}
+	l.state = said(ctx, "git", "describe", "--always", "--dirty")
 	if l.binary == "" {
 		l.binary, err = rig.Build(ctx, l.scratch)
 	}

@@ -19,7 +19,7 @@ func report(ctx context.Context, o options, l *lab, lines []line) string {
 		fmt.Fprintf(&b, ", trees at %v of their size", o.scale)
 	}
 	fmt.Fprintf(&b, "; %d rounds that count, in turns; medians, with the least in parentheses.\n\n", o.rounds)
-	for _, fact := range machine(ctx, o) {
+	for _, fact := range machine(ctx, l) {
 		fmt.Fprintf(&b, "- %s: %s\n", fact[0], fact[1])
 	}
 	b.WriteString("\n" + markdown(lines))
@@ -39,26 +39,27 @@ one counts.
 `
 
 // machine tells what was measured, where and with what.
-func machine(ctx context.Context, o options) [][2]string {
-	first := func(command ...string) string {
-		output, err := exec.CommandContext(ctx, command[0], command[1:]...).Output()
-		if err != nil {
-			return "unknown"
-		}
-		return strings.TrimSpace(string(output))
-	}
-	state := first("git", "describe", "--always", "--dirty")
+func machine(ctx context.Context, l *lab) [][2]string {
 	memory, _ := numberAfter("/proc/meminfo", "MemTotal:")
-	kernel := first("uname", "-sr")
+	kernel := said(ctx, "uname", "-sr")
 	return [][2]string{
-		{"lockstep", state + ", " + runtime.Version()},
+		{"lockstep", l.state + ", " + runtime.Version()},
 		{"peers", packages(ctx)},
 		{"machine", fmt.Sprintf("%s, %d cores, %d MiB of memory, %s", processor(), runtime.NumCPU(), memory>>10, kernel)},
 		{"T1, T2", string(ext4Memory) + fmt.Sprintf(" (image of %s on a tmpfs, mkfs.ext4 -E lazy_itable_init=1, mount -o loop,noinit_itable)", imageSize)},
 		{"T3, T4", string(tmpfs) + " (mount -t tmpfs -o nr_inodes=0)"},
-		{"on a disk", string(ext4Disk) + ", which is " + first("findmnt", "-no", "SOURCE,FSTYPE", "--target", o.disk)},
+		{"on a disk", string(ext4Disk) + ", which is " + said(ctx, "findmnt", "-no", "SOURCE,FSTYPE", "--target", l.disk)},
 		{"copies", "each into a file system that was just made"},
 	}
+}
+
+// said is what a program has to say, without the space around it.
+func said(ctx context.Context, program string, arguments ...string) string {
+	output, err := exec.CommandContext(ctx, program, arguments...).Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(output))
 }
 
 func processor() string {

@@ -115,7 +115,7 @@ func TestCrash(t *testing.T) {
 // TestCrashOnDisk is TestCrash for how content gets into large files and to disk on file systems that share blocks, and that do not.
 func TestCrashOnDisk(t *testing.T) {
 	needRoot(t)
-	for _, kind := range []string{"ext4", "xfs"} {
+	for _, kind := range diskKinds() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			d := newDisk(t, kind, 320<<20)

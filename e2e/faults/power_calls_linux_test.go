@@ -29,7 +29,7 @@ func TestPowerAtCalls(t *testing.T) {
 	needRoot(t)
 	var points atomic.Int64
 	t.Run("kinds", func(t *testing.T) {
-		for _, kind := range []string{"ext4", "xfs"} {
+		for _, kind := range diskKinds() {
 			for name, how := range map[string]int{"names first": namesFirst, "as is": asIs} {
 				t.Run(kind+" "+name, func(t *testing.T) {
 					t.Parallel()

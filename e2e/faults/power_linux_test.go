@@ -58,7 +58,7 @@ func TestPowerAfterPass(t *testing.T) {
 // everyPower runs a test on each file system that can lose its power, with a replica written here and one written by a server, for each
 // durability that promises something.
 func everyPower(t *testing.T, test func(t *testing.T, d *disk, s *scene)) {
-	for _, kind := range []string{"ext4", "xfs"} {
+	for _, kind := range diskKinds() {
 		for _, durability := range []string{"auto", "always"} {
 			for _, who := range []string{"here", "served"} {
 				t.Run(kind+" "+durability+" "+who, func(t *testing.T) {

@@ -2,10 +2,12 @@ package remote_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"lockstep/reconcile/remote/client"
@@ -97,4 +99,61 @@ func TestDelayedChunks(t *testing.T) {
 	u.sends(first)
 	succeeds(t, u)
 	holds(t, filepath.Join(p.root, "holes"), make([]byte, size))
+}
+
+// noticed is a content that tells when it was read to its end.
+type noticed struct {
+	grained
+	read func()
+}
+
+func (n noticed) Changed() error {
+	n.read()
+	return n.grained.Changed()
+}
+
+// unhurried is a replica that begins to read contents when all of them may.
+type unhurried struct {
+	tree.Replica
+	begin <-chan struct{}
+}
+
+func (u unhurried) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	<-u.begin
+	return u.Replica.Apply(ctx, actions)
+}
+
+// TestFineHolesAtOnce: nor is one refused that sends as many such files at once
+// as it may, to a disk that takes its time.
+func TestFineHolesAtOnce(t *testing.T) {
+	const batches, grain, size = 8, 512, 10 << 20
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	begin := make(chan struct{})
+	p.folder.Replica = unhurried{p.folder.Replica, begin}
+	r := p.open(client.Options{})
+	var read, done sync.WaitGroup
+	for i := range batches {
+		content := bytesOf(uint64(i), size)
+		for at := grain; at < size; at += 2 * grain {
+			clear(content[at : at+grain])
+		}
+		read.Add(1)
+		told := sync.OnceFunc(read.Done)
+		c := noticed{grained{bytes.NewReader(content), grain}, told}
+		action := tree.Action{
+			Kind: tree.Copy, Path: tree.Path(fmt.Sprint("grained ", i)), Want: c.Entry(),
+			Open: func() (tree.Content, error) { return c, nil },
+		}
+		done.Go(func() {
+			defer told()
+			if out := r.Apply(t.Context(), []tree.Action{action}); out[0].Err != nil {
+				t.Errorf("%s: %v", action.Path, out[0].Err)
+				return
+			}
+			holds(t, filepath.Join(p.root, string(action.Path)), content)
+		})
+	}
+	read.Wait()
+	close(begin)
+	done.Wait()
 }

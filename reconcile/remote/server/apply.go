@@ -38,8 +38,9 @@ const (
 	maxDelayed = 32768
 	// maxUnnamed is the longest chunk that may come without a name.
 	maxUnnamed = 4 << 10
-	// leastRoom is how much memory a segment with few bytes takes, about.
-	leastRoom = 512
+	// leastRoom is how much memory a segment with few bytes takes, about, and the
+	// hole that may follow it.
+	leastRoom = 1 << 10
 	// maxHandles is how many files are held open to take chunks from.
 	maxHandles = 32
 	// stallLimit is how long a client may say nothing in the middle of a
@@ -336,15 +337,16 @@ func (b *batch) withClient(do func() error) error {
 	return do()
 }
 
-// full reports whether steps have to wait: too much waits to be read, and some
-// of what comes first is still awaited. Without that, [batch.await] waits.
+// full reports whether steps have to wait: too much waits to be read, or is known
+// of contents, and some of what comes first is still awaited. Without that,
+// [batch.await] waits.
 func (b *batch) full() bool {
 	if len(b.awaiting) == 0 {
 		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.buffered > maxBuffered && !b.over
+	return (b.buffered > maxBuffered || b.live > manyLive) && !b.over
 }
 
 // forget gives up what is kept of contents.

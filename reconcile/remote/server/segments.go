@@ -24,8 +24,10 @@ const (
 	// most have no more.
 	fewSegments = 4
 	// maxLive segments of a session are in memory, some 16 MB. A client of ours
-	// is never that far ahead.
-	maxLive = 1 << 17
+	// never comes to that: with manyLive, a batch takes no more while it awaits
+	// data, and all data that waits to be read has no more segments than that.
+	maxLive  = 1 << 17
+	manyLive = maxLive / batchesAtOnce / 2
 	// leastSegments, and one for each sector, are the most that a content may
 	// have: file systems have blocks, and so holes, as small as that.
 	leastSegments = 64

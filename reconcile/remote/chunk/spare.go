@@ -2,9 +2,9 @@ package chunk
 
 import "os"
 
-// SpareIn names a folder for when the spool's own is gone and cannot be made
-// again: a server that is confined to its folders has none instead of one that
-// somebody cleared away. Files are made there without a name, so nobody sees
+// SpareIn names a folder for when the spool's own is full, or is gone and cannot
+// be made again: a server that is confined to its folders has none instead of one
+// that somebody cleared away. Files are made there without a name, so nobody sees
 // them, and nothing is left for another attempt. Call it before all else.
 func (s *Spool) SpareIn(folder string) { s.spare = folder }
 
@@ -15,6 +15,15 @@ func (s *Spool) beginUnnamed(err error) (*Spooled, error) {
 		return nil, err
 	}
 	return &Spooled{spool: s, data: data, users: 1, doomed: true}, nil
+}
+
+// Overflow makes room in the spare folder for what does not fit into f any more.
+// It fails with cause.
+func (s *Spool) Overflow(f *Spooled, cause error) (*Spooled, error) {
+	if f.base == "" { // that is where it is
+		return nil, cause
+	}
+	return s.beginUnnamed(cause)
 }
 
 // unnamed makes a file in the spare folder. It fails with err.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lockstep/reconcile/remote/wire"
+	"lockstep/reconcile/tree"
 )
 
 // What a [Spool] keeps of contents that never became complete.
@@ -148,7 +149,7 @@ func (s *Spool) Begin() (*Spooled, error) {
 	if err != nil {
 		list.Close()
 		os.Remove(list.Name())
-		return nil, s.trouble(err)
+		return s.beginUnnamed(s.trouble(err, s.folder))
 	}
 	return f, nil
 }
@@ -162,29 +163,31 @@ func (s *Spool) create(suffix string) (*os.File, error) {
 		}
 	}
 	if err != nil {
-		return nil, s.trouble(err)
+		return nil, s.trouble(err, s.folder)
 	}
 	return f, nil
 }
 
-// trouble says the same of whichever file of the spool it is: their names are
+// trouble says the same of whichever file of a folder it is: their names are
 // drawn, and trouble that is the same again is told once.
-func (s *Spool) trouble(err error) error {
+func (s *Spool) trouble(err error, folder string) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = &fs.PathError{Op: at.Op, Path: s.folder, Err: at.Err}
+		err = &fs.PathError{Op: at.Op, Path: folder, Err: at.Err}
 	}
 	return fmt.Errorf("spool: %w", err)
 }
 
-// Append keeps a chunk and returns where.
+// Append keeps a chunk and returns where. Where there is no room for it, what is
+// kept for other attempts makes room at once, and f when it is released: nobody
+// finds a disk full of what may go. See [Spool.Overflow].
 func (f *Spooled) Append(name wire.ChunkID, data []byte) (offset int64, err error) {
 	if _, err := f.data.WriteAt(data, f.end); err != nil {
-		return 0, f.spool.trouble(err)
+		return 0, f.failed(err)
 	}
 	if f.list != nil {
 		record := binary.BigEndian.AppendUint32(append(make([]byte, 0, listRecord), name[:]...), uint32(len(data)))
 		if _, err := f.list.Write(record); err != nil {
-			return 0, f.spool.trouble(err)
+			return 0, f.failed(err)
 		}
 	}
 	offset = f.end
@@ -193,6 +196,24 @@ func (f *Spooled) Append(name wire.ChunkID, data []byte) (offset int64, err erro
 	f.spool.note(name, spot{f, offset, len(data)})
 	f.spool.mu.Unlock()
 	return offset, nil
+}
+
+// failed says why nothing is kept in f any more.
+func (f *Spooled) failed(err error) error {
+	s := f.spool
+	if f.base == "" {
+		return s.trouble(err, s.spare)
+	}
+	if tree.IsFull(err) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		f.doomed = true
+		for _, kept := range s.kept {
+			_ = s.remove(kept) // what stays is tried again when the spool is opened
+		}
+		s.kept = nil
+	}
+	return s.trouble(err, s.folder)
 }
 
 // ReadAt reads what was appended.
@@ -299,14 +320,18 @@ func (f *Spooled) removeFiles() error {
 	return errors.Join(err, os.Remove(f.base+listSuffix))
 }
 
-// Scratch returns an empty file for as long as it is open.
+// Scratch returns an empty file for as long as it is open: in the spare folder,
+// where that can be, which has room for what it is about.
 func (s *Spool) Scratch() (*os.File, error) {
 	if s == nil {
 		return nil, fs.ErrInvalid
 	}
-	f, err := s.create(dataSuffix)
-	if err != nil {
-		return s.unnamed(err)
+	f, err := s.unnamed(fs.ErrInvalid)
+	if err == nil {
+		return f, nil
+	}
+	if f, err = s.create(dataSuffix); err != nil {
+		return nil, err
 	}
 	os.Remove(f.Name()) // where that waits for its end, it is pruned some day
 	return f, nil

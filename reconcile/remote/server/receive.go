@@ -314,7 +314,17 @@ func (b *batch) spool(c *arriving, name wire.ChunkID, data mem.BufferSlice) (off
 			return 0, err
 		}
 	}
-	return c.spool.Append(name, b.inOnePiece(data))
+	raw := b.inOnePiece(data)
+	if offset, err = c.spool.Append(name, raw); !tree.IsFull(err) {
+		return offset, err
+	}
+	rest, err := b.x.folder.Spool.Overflow(c.spool, err)
+	if err != nil {
+		return 0, err
+	}
+	c.sources = append(c.sources, c.spool) // has what came before
+	c.spool = rest
+	return rest.Append(name, raw)
 }
 
 // await waits while too much waits to be read before the content of action

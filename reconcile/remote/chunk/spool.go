@@ -281,19 +281,35 @@ func (f *Spooled) Release(fate Fate) error {
 
 // shrink removes what was kept longest until there is not too much of it: a
 // large content that changes before it has arrived leaves something at every
-// attempt. The caller holds mu, or nobody else knows of s.
+// attempt. Of one that is too large by itself, what came first stays. The caller
+// holds mu, or nobody else knows of s.
 func (s *Spool) shrink() (err error) {
 	room := int64(0)
 	for _, f := range s.kept {
 		room += f.end
 	}
 	for room > s.most {
+		if len(s.kept) == 1 {
+			return errors.Join(err, s.cut(s.kept[0]))
+		}
 		f := s.kept[0]
 		s.kept = s.kept[1:]
 		room -= f.end
 		err = errors.Join(err, s.remove(f))
 	}
 	return err
+}
+
+// cut leaves as much of f as may be kept. The caller holds mu, or nobody else
+// knows of s.
+func (s *Spool) cut(f *Spooled) error {
+	f.end = s.most
+	for name, place := range s.places {
+		if place.in == f && place.offset+int64(place.length) > f.end {
+			delete(s.places, name)
+		}
+	}
+	return os.Truncate(f.base+dataSuffix, f.end)
 }
 
 // remove removes f, which nobody uses. The caller holds mu, or nobody else knows

@@ -37,6 +37,52 @@ func has(t *testing.T, s *Spool, contents, size int) (all []bool) {
 	return all
 }
 
+// TestSpoolOfOneContent: of a content that is larger than what may be kept, the
+// first part is, also for the next server.
+func TestSpoolOfOneContent(t *testing.T) {
+	const size, chunks, most = 1000, 5, 3
+	folder := t.TempDir()
+	s, err := OpenSpool(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.most = most*size + size/2
+	f, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range chunks {
+		if _, err := f.Append(wire.ChunkID{byte(i)}, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Release(Keep); err != nil {
+		t.Fatal(err)
+	}
+	next, err := OpenSpool(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Spool{s, next} {
+		found := 0
+		for i := range chunks {
+			f, at, ok := s.Find(wire.ChunkID{byte(i)}, size)
+			if !ok {
+				continue
+			}
+			if n, _ := f.ReadAt(make([]byte, size), at); n == size {
+				found++
+			}
+			if err := f.Release(Keep); err != nil {
+				t.Error(err)
+			}
+		}
+		if found != most {
+			t.Errorf("%d chunks are there", found)
+		}
+	}
+}
+
 // TestSpoolIsBounded: a content that never becomes complete is kept as often as
 // there is room for it, and no more.
 func TestSpoolIsBounded(t *testing.T) {

@@ -20,17 +20,21 @@ func (p *pass) settleLinks(ctx context.Context) error {
 	if p.visit == nil {
 		all = append(all, p.lookAgain(ctx, p.broughtNames())...)
 	}
-	suspects := p.misLinked(all)
+	linked, copies := p.withoutCopies(all)
+	suspects := p.misLinked(linked)
 	if p.visit == nil && len(suspects) > 0 {
 		suspects = p.misLinked(p.lookAgain(ctx, suspects))
 	}
 	groups := make(linkGroups)
+	inodes := make(map[tree.Path]inode, len(suspects))
+	names := make(map[inode]uint32)
 	for _, l := range suspects {
 		groups.add(tree.Entry{ID: l.Source, Kind: l.Kind}, l.path)
+		inodes[l.path] = inode{l.Source, l.Replica, l.ReplicaLinks}
+		names[inodes[l.path]]++
 	}
 	for _, g := range groups.sorted() {
-		names := g.names
-		for _, name := range names {
+		for _, name := range g.names {
 			p.mu.Lock()
 			p.report.Drift++
 			if p.visit != nil {
@@ -42,20 +46,35 @@ func (p *pass) settleLinks(ctx context.Context) error {
 		if p.visit != nil {
 			continue
 		}
-		// The first name gets a new inode, the others become links to it.
-		if err := p.track(ctx, names[0], dirt{cause: ByPass, fresh: true}, nil); err != nil {
+		// The first name gets a new inode if others share the one that it has,
+		// and the other names become links to it.
+		first := inodes[g.names[0]]
+		if err := p.track(ctx, g.names[0], dirt{cause: ByPass, fresh: names[first] != first.links}, nil); err != nil {
 			return err
 		}
 		if err := p.wait(ctx); err != nil {
 			return err
 		}
-		for _, name := range names[1:] {
+		for _, name := range g.names[1:] {
 			if err := p.track(ctx, name, dirt{cause: ByPass}, nil); err != nil {
 				return err
 			}
 		}
 	}
-	return p.wait(ctx)
+	if err := p.wait(ctx); err != nil {
+		return err
+	}
+	if err := p.settleCopies(ctx, copies); err != nil {
+		return err
+	}
+	p.countCopies(all)
+	return nil
+}
+
+// inode is what the replica has for names of one file of the source.
+type inode struct {
+	source, replica tree.ID
+	links           uint32
 }
 
 // settleLeft looks again at what was changed, maybe, through a name that went

@@ -29,11 +29,12 @@ type links struct {
 }
 
 // seenLink is the file that a path was a name of, and in which age. sure: in
-// the replica it is none of another file.
+// the replica it is none of another file. refused is why it is a copy there.
 type seenLink struct {
-	id   tree.ID
-	age  int
-	sure bool
+	id      tree.ID
+	age     int
+	sure    bool
+	refused error
 }
 
 func newLinks() *links {
@@ -77,7 +78,11 @@ func (l *links) see(path tree.Path, e tree.Entry) (left tree.Path, ok bool) {
 	if !linked {
 		return left, ok
 	}
-	l.file(path, seenLink{e.ID, l.age, old.sure && old.id == e.ID})
+	seen := seenLink{id: e.ID, age: l.age}
+	if old.id == e.ID {
+		seen.sure, seen.refused = old.sure, old.refused
+	}
+	l.file(path, seen)
 	return left, ok
 }
 

@@ -29,6 +29,9 @@ func (b *batch) planLink(ctx context.Context, l *look) bool {
 		return false
 	}
 	if leader == l.path {
+		m.links.allow(l.path)
+	}
+	if leader == l.path || m.links.refusal(l.path) != nil {
 		b.part(ctx, l)
 		return false
 	}
@@ -147,7 +150,7 @@ func (b *batch) lookBeside() {
 // here, maybe.
 func (b *batch) gather(ctx context.Context, l *look, newInode bool) {
 	m := b.m
-	if !m.keepsNames(l.src) {
+	if !m.keepsNames(l.src) || m.links.refusal(l.path) != nil {
 		return
 	}
 	names := m.links.names(l.src.ID)
@@ -198,8 +201,8 @@ func (m *Mirror) readLeaf(open func() (tree.Content, error)) tree.Digest {
 	return m.leaf(c.Entry(), digest)
 }
 
-// spread makes the other names of l's file dirty where the replica cannot hold
-// them as one: what was done to it may have been told of one name alone.
+// spread makes the other names of l's file dirty where the replica does not hold
+// it as one with them: what was done to it may have been told of one name alone.
 func (b *batch) spread(l *look, did tree.ActionKind) {
 	if !l.src.Several() || l.cause == ByPass || did == tree.None || b.m.projected(l.src).Kind == tree.Absent {
 		return

@@ -228,7 +228,7 @@ func (b *batch) plan(ctx context.Context, l *look) {
 	default:
 		b.descend(ctx, l)
 		b.gather(ctx, l, false)
-		m.problems.solved(l.path)
+		b.solve(l)
 		b.settle(l, verdict{result: settled, leaf: m.leaf(l.src, tree.Digest{})})
 		return
 	}
@@ -276,6 +276,9 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 		b.m.o.Observer.Acted(told)
 	}
 	for i, o := range outcomes {
+		if actions[i].Kind == tree.Link && b.copyInstead(owners[i], actions[i].From, o.Err) {
+			continue
+		}
 		if o.Err != nil {
 			b.fail(ctx, owners[i], o.Err)
 			if over := actions[i].Over; over != tree.Absent && over != actions[i].Want.Kind {
@@ -292,7 +295,7 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 // succeed settles a path that is equal now.
 func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outcome) {
 	m := b.m
-	m.problems.solved(l.path)
+	b.solve(l)
 	if a.Over == tree.Folder && l.want.Kind != tree.Folder {
 		m.problems.solvedBelow(l.path)
 	}
@@ -302,7 +305,7 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 	if l.pass != nil {
 		l.pass.copied.Add(o.Bytes)
 	}
-	if !m.keepsNames(l.src) {
+	if !m.keepsNames(l.src) || m.links.refusal(l.path) != nil {
 		b.spread(l, o.Did)
 	} else if a.Kind == tree.Link {
 		if m.links.sure(a.From) {

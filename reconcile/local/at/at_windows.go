@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/windows"
 
@@ -171,12 +172,16 @@ func (d *Dir) Symlink(text, name string) error {
 func (d *Dir) Mknod(name string, kind tree.Kind, device uint64) error { return ErrUnsupported }
 
 // Link gives the file at name the further name toName in to. Errors:
-// [fs.ErrExist].
+// [fs.ErrExist], EMLINK for a file that has as many names as it can.
 func (d *Dir) Link(name string, to *Dir, toName string) error {
 	if err := errors.Join(checkWindowsName(name), checkWindowsName(toName)); err != nil {
 		return err
 	}
-	return inner(os.Link(filepath.Join(d.path, name), filepath.Join(to.path, toName)))
+	err := os.Link(filepath.Join(d.path, name), filepath.Join(to.path, toName))
+	if errors.Is(err, windows.ERROR_TOO_MANY_LINKS) {
+		return os.NewSyscallError("link", syscall.EMLINK)
+	}
+	return inner(err)
 }
 
 // Rename gives what stands at name the name toName in to. [Exchange] is

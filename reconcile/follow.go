@@ -127,7 +127,7 @@ func (m *Mirror) putBack(ctx context.Context, paths []tree.Path) (amiss []tree.P
 	}
 	for i, o := range m.replica.Apply(ctx, actions) {
 		path := actions[i].Path
-		if o.Err != nil || !m.queue.worksBelow(path) && m.differs(path, actions[i].Want) {
+		if !o.Done() || !m.queue.worksBelow(path) && m.differs(path, actions[i].Want) {
 			amiss = append(amiss, path)
 		}
 		if o.Err == nil {

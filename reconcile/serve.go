@@ -228,7 +228,7 @@ func (b *batch) plan(ctx context.Context, l *look) {
 	default:
 		b.descend(ctx, l)
 		b.gather(ctx, l, false)
-		b.solve(l)
+		b.solve(l, nil)
 		b.settle(l, verdict{result: settled, leaf: m.leaf(l.src, tree.Digest{})})
 		return
 	}
@@ -268,7 +268,7 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 	elapsed := time.Since(began) / time.Duration(len(actions))
 	told := make([]Acted, 0, len(outcomes))
 	for i, o := range outcomes {
-		if o.Err == nil {
+		if o.Done() {
 			told = appendActed(told, actions[i], o, owners[i].cause, elapsed)
 		}
 	}
@@ -279,7 +279,7 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 		if actions[i].Kind == tree.Link && b.copyInstead(owners[i], actions[i].From, o.Err) {
 			continue
 		}
-		if o.Err != nil {
+		if !o.Done() {
 			b.fail(ctx, owners[i], o.Err)
 			if over := actions[i].Over; over != tree.Absent && over != actions[i].Want.Kind {
 				// What was replaced may lie aside, not all of it removed: whoever looks into the folder finds it.
@@ -295,7 +295,7 @@ func (b *batch) carryOut(ctx context.Context, actions []tree.Action, owners []*l
 // succeed settles a path that is equal now.
 func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outcome) {
 	m := b.m
-	b.solve(l)
+	b.solve(l, o.Err)
 	if a.Over == tree.Folder && l.want.Kind != tree.Folder {
 		m.problems.solvedBelow(l.path)
 	}
@@ -322,6 +322,9 @@ func (b *batch) succeed(ctx context.Context, l *look, a tree.Action, o tree.Outc
 		b.noteLostOf(l, entry)
 	}
 	v := verdict{result: settled, did: o.Did, removed: o.Removed}
+	if o.Err != nil {
+		v.result = failed
+	}
 	if entry.Kind != tree.File || !o.Digest.IsZero() {
 		v.leaf = m.leaf(entry, o.Digest)
 	}

@@ -27,10 +27,14 @@ func (b *batch) copyInstead(l *look, from tree.Path, err error) bool {
 	return true
 }
 
-// solve notes that l is equal, but for a link that cannot be made.
-func (b *batch) solve(l *look) {
-	if refusal := b.m.links.refusal(l.path); refusal != nil {
-		b.m.problems.note(l.path, refusal, l.attempt)
+// solve notes that l is equal, but for what lacks, if not nil, or for a link that
+// cannot be made.
+func (b *batch) solve(l *look, lacks error) {
+	if lacks == nil {
+		lacks = b.m.links.refusal(l.path)
+	}
+	if lacks != nil {
+		b.m.problems.note(l.path, lacks, l.attempt)
 		return
 	}
 	b.m.problems.solved(l.path)

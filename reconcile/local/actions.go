@@ -13,6 +13,7 @@ import (
 // create makes a folder, symlink, FIFO or device node.
 func (b *batch) create(i int) error {
 	a, out := &b.actions[i], &b.outcomes[i]
+	b.current = i
 	f, err := b.folders.get(a.Path.Parent())
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (b *batch) furnish(f *folder, name string, want tree.Entry) error {
 			return err
 		}
 	}
-	return b.r.setAttributes(made, want, have)
+	return b.setAttributes(made, want, have)
 }
 
 // unused returns [tree.ErrConflict] unless what is held is as good as new: who
@@ -215,6 +216,7 @@ func (b *batch) rename(i int) error {
 // metadata sets the attributes in which the entry at the path differs.
 func (b *batch) metadata(i int) error {
 	a, out := &b.actions[i], &b.outcomes[i]
+	b.current = i
 	f, err := b.folders.get(a.Path.Parent())
 	if err != nil {
 		return err
@@ -234,7 +236,7 @@ func (b *batch) metadata(i int) error {
 	}
 	want, _ := b.r.traits.Project(a.Want)
 	want.Size, want.Link, want.Device = have.Size, have.Link, have.Device // are content
-	out.Entry, out.Differed = a.Want, b.r.traits.Differ(want, have)
+	out.Did, out.Entry, out.Differed = tree.Metadata, a.Want, b.r.traits.Differ(want, have)
 	switch {
 	case have.Mounted && a.Path != tree.Root:
 		return tree.ErrMount
@@ -244,14 +246,11 @@ func (b *batch) metadata(i int) error {
 	case a.Want.Links <= 1 && have.Several():
 		err = fmt.Errorf("%w: it has another name", tree.ErrConflict)
 	case out.Differed == 0:
-		return nil
+		out.Did = tree.None
 	case have.Kind == tree.File:
 		err = b.setOpened(f, a, held, want)
 	default:
-		err = b.r.setAttributes(held, want, have)
-	}
-	if err == nil {
-		out.Did = tree.Metadata
+		err = b.setAttributes(held, want, have)
 	}
 	return err
 }
@@ -263,7 +262,7 @@ func (b *batch) setOpened(f *folder, a *tree.Action, held named, want tree.Entry
 	file, have, err := openReplica(f.dir, a.Path.Name())
 	if errors.Is(err, fs.ErrPermission) {
 		if have, err = b.r.entryAt(held.dir, held.name); err == nil {
-			err = b.r.setAttributes(held, want, have)
+			err = b.setAttributes(held, want, have)
 		}
 		return err
 	}
@@ -274,7 +273,7 @@ func (b *batch) setOpened(f *folder, a *tree.Action, held named, want tree.Entry
 	if a.Want.Links <= 1 && have.Links > 1 {
 		return fmt.Errorf("%w: it has another name", tree.ErrConflict)
 	}
-	return b.r.setAttributes(file, want, have)
+	return b.setAttributes(file, want, have)
 }
 
 // part gives the path a file of its own with the same content: the one that

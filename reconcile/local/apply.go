@@ -21,6 +21,7 @@ type batch struct {
 	actions  []tree.Action
 	outcomes []tree.Outcome
 	folders  *folders
+	current  int // the action that attributes are set for
 
 	deferred []deferred
 	// What an action staged later must not overtake: the paths that the
@@ -287,7 +288,7 @@ func (b *batch) finish() {
 	}
 	if err != nil {
 		for i := range b.outcomes {
-			if b.outcomes[i].Err == nil && b.outcomes[i].Did != tree.None {
+			if b.outcomes[i].Done() && b.outcomes[i].Did != tree.None {
 				b.fail(i, err)
 			}
 		}

@@ -102,15 +102,18 @@ func (r *Replica) freshFile(f *folder, file *at.File) (e tree.Entry, err error) 
 // The order matters: a new owner clears setuid, setgid and capabilities of all
 // but folders, user attributes ask for a mode that allows writing, an ACL shares
 // bits with the mode, and the time comes last because everything may change it.
+// After [tree.ErrAttribute] all else is set.
 func (r *Replica) setAttributes(b bearer, want, have tree.Entry) error {
 	have, err := r.setOwner(b, want, have)
 	if err != nil {
 		return fmt.Errorf("set owner: %w", err)
 	}
 	acl := false
+	var lacking error
 	if !slices.Equal(want.Xattrs, have.Xattrs) {
-		if err := b.SetXattrs(want.Xattrs, have.Xattrs); err != nil {
-			return fmt.Errorf("set extended attributes: %w", err)
+		lacking = r.setXattrs(b, want.Xattrs, have.Xattrs)
+		if lacking != nil && !errors.Is(lacking, tree.ErrAttribute) {
+			return fmt.Errorf("set extended attributes: %w", lacking)
 		}
 		acl = true // the mode may have followed an ACL
 	}
@@ -123,6 +126,42 @@ func (r *Replica) setAttributes(b bearer, want, have tree.Entry) error {
 		if err := b.SetTime(want.ModTime); err != nil {
 			return fmt.Errorf("set time: %w", err)
 		}
+	}
+	return lacking
+}
+
+// roomForXattrs is how many free bytes say that a file system which has no room for
+// an attribute is not just full: more than the largest takes (XATTR_SIZE_MAX, limits.h).
+const roomForXattrs = 1 << 20
+
+// setXattrs sets extended attributes, and tells the one that there never is room for
+// from those for which there is none as long as the disk is full.
+func (r *Replica) setXattrs(b bearer, want, have []tree.Xattr) error {
+	var none *at.NoRoomError
+	err := b.SetXattrs(want, have)
+	if !errors.As(err, &none) {
+		return err
+	}
+	if free, err := r.root.Space(); err != nil || free < roomForXattrs {
+		return none
+	}
+	// There was less room before that was seen, maybe, and before others shrank.
+	if err = b.SetXattrs(want, have); !errors.As(err, &none) {
+		return err
+	}
+	return fmt.Errorf("%w: %q of %d bytes", tree.ErrAttribute, none.Name, none.Bytes)
+}
+
+// setAttributes is [Replica.setAttributes] for the current action, which is as good
+// as done without the attribute that there is no room for.
+func (b *batch) setAttributes(on bearer, want, have tree.Entry) error {
+	err := b.r.setAttributes(on, want, have)
+	if !errors.Is(err, tree.ErrAttribute) {
+		return err
+	}
+	out := &b.outcomes[b.current]
+	if out.Err = fmt.Errorf("set extended attributes: %w", err); out.Differed == tree.OfXattrs {
+		out.Did = tree.None
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 // and then has set what else differed.
 func (b *batch) stage(i int) (s staged, err error) {
 	a, out := &b.actions[i], &b.outcomes[i]
+	b.current = i
 	f, err := b.folders.get(a.Path.Parent())
 	if err != nil {
 		return s, err
@@ -101,7 +102,7 @@ func (b *batch) settleInPlace(f *folder, i int, content tree.Content, want tree.
 		return true, nil
 	}
 	out.Did = tree.Metadata
-	return true, b.r.setAttributes(file, want, have)
+	return true, b.setAttributes(file, want, have)
 }
 
 // openReplica opens the file name of dir with its complete entry. Errors:
@@ -224,7 +225,7 @@ func (b *batch) fill(file *at.File, have tree.Entry, a *tree.Action, content tre
 	if err := content.Changed(); err != nil && !(a.Unsettled && errors.Is(err, tree.ErrChanged)) {
 		return digest, err
 	}
-	if err := b.r.setAttributes(file, want, have); err != nil {
+	if err := b.setAttributes(file, want, have); err != nil {
 		return digest, err
 	}
 	if b.each && b.r.options.Durability != NeverSync {

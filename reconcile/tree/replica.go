@@ -16,6 +16,9 @@ var (
 	ErrConflict = errors.New("replica changed meanwhile")
 	// ErrNoParent: the replica has no folder to put the path into.
 	ErrNoParent = errors.New("parent folder is missing in the replica")
+	// ErrAttribute: the replica's file system has no room for an extended
+	// attribute of this size. All else is as it is to be.
+	ErrAttribute = errors.New("the replica's file system has no room for this attribute")
 	// ErrMount: a mount point stands in the way; nothing at or below it is
 	// written or removed.
 	ErrMount = errors.New("mount point inside the replica")
@@ -65,7 +68,7 @@ type Replica interface {
 	// order. Actions of one batch take effect in the order given, except
 	// that content may be staged for all of them beforehand. One that goes
 	// wrong does not stop the others. After an error a path holds its old
-	// entry or none, never a part of the new one.
+	// entry or none, never a part of the new one; but see [Outcome.Done].
 	Apply(ctx context.Context, actions []Action) []Outcome
 	// Flush returns when everything applied so far would survive a crash,
 	// unless the replica was asked to leave that to the system.
@@ -235,3 +238,7 @@ type Outcome struct {
 	Digest Digest
 	Err    error
 }
+
+// Done reports whether the path holds the new entry, but for an attribute maybe
+// ([ErrAttribute]).
+func (o Outcome) Done() bool { return o.Err == nil || errors.Is(o.Err, ErrAttribute) }

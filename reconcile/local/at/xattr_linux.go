@@ -2,6 +2,7 @@ package at
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -39,7 +40,8 @@ func (f *File) Xattrs() ([]tree.Xattr, error) {
 // SetXattrs makes the mirrored extended attributes of the file those in want;
 // have is what [File.Xattrs] said. Both are sorted. Call it after the owner
 // and the mode are set: a new owner drops capabilities, and an ACL shares bits
-// with the mode.
+// with the mode. Errors: [*NoRoomError], when all others are set, unless it is
+// for an ACL: what others may do with the file is not left to chance.
 func (f *File) SetXattrs(want, have []tree.Xattr) error {
 	return writeXattrs(fileBearer{f}, want, have)
 }
@@ -142,6 +144,7 @@ func mirrored(name string) bool {
 }
 
 func writeXattrs(b bearer, want, have []tree.Xattr) error {
+	var lacking error
 	for _, x := range have {
 		if find(want, x.Name) >= 0 {
 			continue
@@ -155,11 +158,17 @@ func writeXattrs(b bearer, want, have []tree.Xattr) error {
 		if i := find(have, x.Name); i >= 0 && have[i].Value == x.Value && x.Name != tree.ACLAccess {
 			continue
 		}
-		if err := widened(b, x.Name, func() error { return b.set(x.Name, x.Value) }); err != nil {
-			return os.NewSyscallError("setxattr", err)
+		err := widened(b, x.Name, func() error { return b.set(x.Name, x.Value) })
+		isACL := x.Name == tree.ACLAccess || x.Name == tree.ACLDefault
+		switch {
+		case err == nil:
+		case isACL || err != unix.ENOSPC && err != unix.E2BIG:
+			return fmt.Errorf("setxattr %q of %d bytes: %w", x.Name, len(x.Value), err)
+		case lacking == nil:
+			lacking = &NoRoomError{x.Name, len(x.Value), err}
 		}
 	}
-	return nil
+	return lacking
 }
 
 func find(xattrs []tree.Xattr, name string) int {

@@ -187,7 +187,7 @@ func (s *sending) settle(i int, failed error) {
 	case failed != nil:
 		*o = tree.Outcome{Err: fmt.Errorf("%v: %w", a.Kind, failed)}
 		return
-	case o.Err != nil:
+	case !o.Done():
 		if o.Bytes = 0; o.Removed == 0 {
 			o.Did = tree.None
 		}

@@ -369,11 +369,11 @@ func (b *batch) settle(outcomes []tree.Outcome) {
 		if c == nil {
 			continue
 		}
-		if o.Err == nil {
+		if o.Done() {
 			c.remember(a.Path)
 		}
 		b.x.recent.forget(c)
 		// A spool that cannot be cleared is cleared when it is old.
-		_ = c.release(o.Err == nil)
+		_ = c.release(o.Done())
 	}
 }

@@ -32,6 +32,7 @@ var sentinels = []error{
 	16: ErrVersion,
 	17: tree.ErrName,
 	18: tree.ErrTwin,
+	19: tree.ErrAttribute,
 }
 
 var (

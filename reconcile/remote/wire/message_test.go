@@ -90,7 +90,7 @@ func TestErrorsCross(t *testing.T) {
 		tree.ErrChanged, tree.ErrConflict, tree.ErrNoParent, tree.ErrMount, tree.ErrReplicaReplaced, tree.ErrUnreachable,
 		context.Canceled, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, errors.ErrUnsupported, ErrHeld, ErrBusy, ErrVersion,
 		syscall.ENOSPC, syscall.EROFS, syscall.EDQUOT, syscall.EIO, syscall.EACCES, syscall.ENAMETOOLONG,
-		syscall.EXDEV, syscall.EMLINK,
+		syscall.EXDEV, syscall.EMLINK, tree.ErrName, tree.ErrTwin, tree.ErrAttribute,
 	} {
 		wrapped := fmt.Errorf("copy: %w", err)
 		back := ToError(FromError(wrapped))

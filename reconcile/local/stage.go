@@ -81,14 +81,14 @@ func (b *batch) settleInPlace(f *folder, i int, content tree.Content, want tree.
 	}
 	m := match{ctx: b.ctx, source: content, replica: file, size: want.Size, hash: a.Hash}
 	equal, digest, err := m.run()
-	if err == nil && !equal {
+	if err != nil { // it became shorter, say: nothing is known of the rest
+		return false, err
+	}
+	if !equal {
 		out.Differed |= tree.OfContent
 		return false, nil
 	}
-	if err == nil {
-		err = content.Changed()
-	}
-	if err != nil && !(a.Unsettled && errors.Is(err, tree.ErrChanged)) {
+	if err := content.Changed(); err != nil && !(a.Unsettled && errors.Is(err, tree.ErrChanged)) {
 		return false, err
 	}
 	if a.Fresh || a.Want.Links <= 1 && have.Links > 1 {

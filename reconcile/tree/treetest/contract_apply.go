@@ -243,6 +243,10 @@ func testChanging(g *rig) {
 	}
 	g.wrong(tree.ErrChanged, a)
 	g.peek.Want(g.T, before)
+	// Of a version as long as the one that is there, it is compared first.
+	g.s.Change("file", func(e *tree.Entry, content *string) { *content, e.ModTime.Sec = "as long as it was then", 4711 })
+	g.wrong(tree.ErrChanged, a)
+	g.peek.Want(g.T, before)
 }
 
 func testUnreadable(g *rig) {

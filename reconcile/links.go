@@ -163,7 +163,11 @@ func (l *links) renamed(from, to tree.Path) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	came := make(map[tree.Path]seenLink)
-	for _, names := range []map[tree.Path]seenLink{l.lost, l.byPath} {
+	known := l.byPath
+	if l.below[from]+l.below[to] == 0 { // as in leave
+		known = nil
+	}
+	for _, names := range []map[tree.Path]seenLink{l.lost, known} {
 		for path, seen := range names {
 			if from.Holds(path) {
 				came[to+path[len(from):]] = seen

@@ -21,6 +21,7 @@ type queue struct {
 	changed *sync.Cond // ready grew, or a worker's context ended
 	idle    *sync.Cond // nothing waits or runs, or a waiter's context ended
 	items   map[tree.Path]*item
+	hinted  bool    // some of items have hints, maybe
 	ready   []*item // first come, first served
 	sooner  []*item // those that had their turn and could not take it; served before
 	delayed dueHeap
@@ -80,6 +81,7 @@ func (q *queue) put(path tree.Path, d dirt, hasten bool) {
 	if !known {
 		it = &item{path: path, dirt: d}
 		q.items[path] = it
+		q.hinted = q.hinted || d.hint != nil
 		q.foresee(it)
 		q.makeReady(it)
 		return
@@ -288,9 +290,18 @@ func (q *queue) claim(path tree.Path) *item {
 func (q *queue) forgetHints(path tree.Path) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !q.hinted { // true of most times, when very many paths may be dirty
+		return
+	}
+	q.hinted = false
 	for below, it := range q.items {
-		if path.Holds(below) && it.state != isRunning {
+		switch {
+		case it.state == isRunning: // it belongs to a worker
+			q.hinted = true
+		case path.Holds(below):
 			it.hint = nil
+		case it.hint != nil:
+			q.hinted = true
 		}
 	}
 }

@@ -7,8 +7,14 @@ import (
 	"lockstep/reconcile/tree"
 )
 
-// maxCandidates is how many vanished paths of one signature are considered.
-const maxCandidates = 16
+const (
+	// maxCandidates is how many vanished paths of one signature are considered.
+	maxCandidates = 16
+	// maxAlike is how many of one signature are remembered: each is met by
+	// looking at all. More than that have one size and one time by design, and
+	// those that a few batches meet are enough to find renames among them.
+	maxAlike = 4 * maxBatch
+)
 
 // signature is what a file or folder keeps when it is renamed and seldom
 // shares with others. A match is a guess: what follows it compares.
@@ -46,7 +52,9 @@ func (v *vanished) put(s signature, path tree.Path) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.paths[s] = append(v.paths[s], path)
+	if len(v.paths[s]) < maxAlike {
+		v.paths[s] = append(v.paths[s], path)
+	}
 }
 
 // drop forgets path; it is removed now, or came back.

@@ -64,12 +64,31 @@ func (d *dirt) merge(e dirt) {
 }
 
 // item is a dirty path in the queue. While it runs, it belongs to the worker
-// that took it; else to the queue.
+// that took it; else to the queue. There may be millions that wait for their
+// first turn, so what they need not is in their history.
 type item struct {
 	path tree.Path
 	dirt
+	// history is nil before the first turn.
+	*history
+
+	// Guarded by queue.mu.
+	again *dirt // what came in while it ran
+	// awaitedBy wait for a turn together with it: each may be its new name, and
+	// then it is wanted.
+	awaitedBy []*item
+	wanted    bool
+	state     itemState
 	// big: a large file, of which only some may run at once.
 	big bool
+	// seen: it has had a turn; else it counts in that generation.
+	seen       bool
+	generation uint64
+}
+
+// history is what became of a dirty path in its turns, and says when it has
+// the next one. It belongs to whom the item does.
+type history struct {
 	// attempt counts looks that did not settle the path; since is when the
 	// first of them was.
 	attempt int
@@ -88,17 +107,8 @@ type item struct {
 	awaited  time.Time
 
 	// Guarded by queue.mu.
-	state itemState
 	due   time.Time // when delayed or awaiting
 	index int       // in the heap, then
-	again *dirt     // what came in while it ran
-	// awaitedBy wait for a turn together with it: each may be its new name, and
-	// then it is wanted.
-	awaitedBy []*item
-	wanted    bool
-	// seen: it has had a turn; else it counts in that generation.
-	seen       bool
-	generation uint64
 }
 
 // tried counts a look that did not settle the path.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"unsafe"
 
 	"lockstep/reconcile/tree"
 )
@@ -50,6 +51,13 @@ func TestVeryManyPaths(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// A burst may make millions of paths dirty.
+func TestAPathThatWaitsIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(item{}); size > 128 {
+		t.Errorf("it takes %d bytes", size)
 	}
 }
 

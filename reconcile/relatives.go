@@ -56,7 +56,9 @@ func (q *queue) worksBelow(path tree.Path) bool {
 }
 
 func (q *queue) start(it *item) {
-	it.state = isRunning
+	if it.state = isRunning; it.history == nil {
+		it.history = &history{}
+	}
 	q.running++
 	if it.big {
 		q.bigRunning++

@@ -52,7 +52,7 @@ func TestAPassThatFailsLeavesNothingVanished(t *testing.T) {
 // for long after that.
 func TestPatienceIsBounded(t *testing.T) {
 	m := New(treetest.NewSource(), traitsOnly{}, Options{})
-	l := &look{item: &item{path: "a"}, have: tree.Entry{Kind: tree.File, Size: 1}}
+	l := &look{item: &item{path: "a", history: &history{}}, have: tree.Entry{Kind: tree.File, Size: 1}}
 	for range 20 {
 		b := &batch{m: m}
 		b.meetsGone(l)

@@ -71,15 +71,16 @@ func (c *comparison) open(l *listing) (*folder, error) {
 		return nil, nil
 	}
 	f, err := c.r.openFolder(c.s.Path, toList)
+	if err == nil {
+		if err = noParent(l.read(f.dir)); err != nil { // it went meanwhile, maybe
+			f.close()
+		}
+	}
 	if errors.Is(err, tree.ErrNoParent) {
 		c.spell(nil)
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	if err := l.read(f.dir); err != nil {
-		f.close()
 		return nil, err
 	}
 	c.dir = f.dir

@@ -85,6 +85,9 @@ func (x *session) inspect(ctx context.Context, path tree.Path, method tree.Metho
 	}
 	defer folder.Close()
 	names, err := folder.Names(room.names)
+	if errors.Is(err, fs.ErrNotExist) { // it went after it was opened
+		return l, nil
+	}
 	if err != nil {
 		return l, err
 	}

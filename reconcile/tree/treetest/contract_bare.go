@@ -53,6 +53,26 @@ func testCompareBare(g *rig) {
 	}
 }
 
+// testCompareRemoved is about a folder that goes from the replica while it is
+// compared: there is nothing in it any more.
+func testCompareRemoved(g *rig) {
+	const often = 500
+	g.s.AddFolder("folder")
+	g.s.File("folder/file", "1")
+	subject := g.subject("folder")
+	for range often {
+		if err := os.MkdirAll(g.peek.At("folder"), 0o755); err != nil {
+			g.Fatal(err)
+		}
+		removed := make(chan error)
+		go func() { removed <- os.Remove(g.peek.At("folder")) }()
+		c, err := g.r.Compare(context.Background(), subject)
+		if err = errors.Join(err, <-removed); err != nil || len(c.Problems) > 0 || len(c.Drift) != 1 || c.Drift[0].Differs != tree.OfExistence {
+			g.Fatalf("drift %+v, problems %+v, %v", c.Drift, c.Problems, err)
+		}
+	}
+}
+
 // testCompareVanished is about files that are gone when they are opened or
 // looked at, though the list had them.
 func testCompareVanished(g *rig) {

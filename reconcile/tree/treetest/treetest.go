@@ -42,6 +42,7 @@ func TestReplica(t *testing.T, open func(t *testing.T) (tree.Replica, Peek)) {
 		{"compare names", testCompareNames},
 		{"compare bare lists", testCompareBare},
 		{"compare vanished", testCompareVanished},
+		{"compare removed", testCompareRemoved},
 		{"compare with what cannot be read", testCompareUnreadable},
 		{"compare links", testCompareLinks},
 		{"digests", testDigests},

@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -195,4 +196,59 @@ func TestManyCalls(t *testing.T) {
 		r.Close()
 		running.Wait()
 	})
+}
+
+// thick is a replica that takes large contents only when they may begin.
+type thick struct {
+	tree.Replica
+	begin <-chan struct{}
+}
+
+func (r thick) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
+	if actions[0].Want.Size >= 16<<20 {
+		<-r.begin
+	}
+	return r.Replica.Apply(ctx, actions)
+}
+
+// TestLargeFilesAtOnce: however many large files are on their way, small ones
+// are not held up.
+func TestLargeFilesAtOnce(t *testing.T) {
+	const large = 14
+	p := newPlace(t, filepath.Join(t.TempDir(), "replica"))
+	begin := make(chan struct{})
+	end := sync.OnceFunc(func() { close(begin) })
+	defer end()
+	p.folder.Replica = thick{p.folder.Replica, begin}
+	r := p.open(client.Options{})
+	copyOf := func(name string, size int64) []tree.Action {
+		c := grained{bytes.NewReader(make([]byte, size)), size}
+		return []tree.Action{{
+			Kind: tree.Copy, Path: tree.Path(name), Want: c.Entry(), Open: func() (tree.Content, error) { return c, nil },
+		}}
+	}
+	var begun, done sync.WaitGroup
+	for i := range large {
+		begun.Add(1)
+		done.Go(func() {
+			begun.Done()
+			if out := r.Apply(t.Context(), copyOf(fmt.Sprint("large ", i), 16<<20)); out[0].Err != nil {
+				t.Error(out[0].Err)
+			}
+		})
+	}
+	begun.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for i := range 2 * large { // so that all the others have asked for their place
+		name := fmt.Sprint("small ", i)
+		if out := r.Apply(ctx, copyOf(name, 1)); out[0].Err != nil {
+			t.Fatal(out[0].Err)
+		}
+		if found := r.Look(ctx, []tree.Path{tree.Path(name)}); found[0].Err != nil {
+			t.Fatal(found[0].Err)
+		}
+	}
+	end()
+	done.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,6 +121,12 @@ func (s *sending) giveBack() {
 // run makes the call. The stream outlives ctx for as long as the server needs
 // to clear up.
 func (s *sending) run(l *link) error {
+	if slices.ContainsFunc(s.actions, isLarge) {
+		if err := l.join(s.ctx, l.large); err != nil {
+			return err
+		}
+		defer func() { <-l.large }()
+	}
 	if err := l.enter(s.ctx); err != nil {
 		return err
 	}
@@ -160,6 +167,8 @@ func (s *sending) run(l *link) error {
 	}
 	return nil
 }
+
+func isLarge(a tree.Action) bool { return wire.Carries(a) && a.Want.Size >= largeContent }
 
 func (s *sending) wake() {
 	s.mu.Lock()

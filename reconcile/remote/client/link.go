@@ -32,6 +32,14 @@ const (
 // that there may be, some are left for surveys, and to ask how the server is.
 const callsAtOnce = wire.MaxCalls - 4
 
+// largeAtOnce is how many batches with a content of largeContent bytes or more are
+// under way: of all that there may be, some are left for small ones, however many
+// huge files there are.
+const (
+	largeAtOnce  = wire.MaxBatches - 2
+	largeContent = 16 << 20
+)
+
 // link is one connection to a server that has greeted.
 type link struct {
 	net.Conn
@@ -44,6 +52,8 @@ type link struct {
 	near atomic.Bool
 	// calling has an element for each call that may take its time.
 	calling chan struct{}
+	// large has one for each batch that is large.
+	large chan struct{}
 
 	given chan struct{}
 	once  sync.Once
@@ -54,7 +64,10 @@ type link struct {
 }
 
 func newLink(conn net.Conn) (*link, error) {
-	l := &link{Conn: conn, conn: conn, given: make(chan struct{}, 1), gone: make(chan struct{}), calling: make(chan struct{}, callsAtOnce)}
+	l := &link{
+		Conn: conn, conn: conn, given: make(chan struct{}, 1), gone: make(chan struct{}),
+		calling: make(chan struct{}, callsAtOnce), large: make(chan struct{}, largeAtOnce),
+	}
 	l.given <- struct{}{}
 	calls, err := grpc.NewClient("passthrough:///server",
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.give() }),
@@ -124,9 +137,14 @@ func (l *link) close(cause error) {
 
 // enter waits until a call may begin that may take its time. After it, the caller
 // calls leave when the call has ended.
-func (l *link) enter(ctx context.Context) error {
+func (l *link) enter(ctx context.Context) error { return l.join(ctx, l.calling) }
+
+func (l *link) leave() { <-l.calling }
+
+// join waits for a place among others.
+func (l *link) join(ctx context.Context, others chan<- struct{}) error {
 	select {
-	case l.calling <- struct{}{}:
+	case others <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -134,8 +152,6 @@ func (l *link) enter(ctx context.Context) error {
 		return l.cause()
 	}
 }
-
-func (l *link) leave() { <-l.calling }
 
 // nearRoundTrip is the longest round trip to a server on the same machine; a
 // tunnel that only begins there takes longer.

@@ -17,9 +17,6 @@ import (
 
 // Bounds of one batch.
 const (
-	// batchesAtOnce is how many are carried out in one session at once; others
-	// wait.
-	batchesAtOnce = 8
 	// inMemory is the size up to which a content is kept in memory until it is
 	// complete. Of a larger one that replaces no file, up to maxStreamed wait
 	// to be written; another one goes through the spool.

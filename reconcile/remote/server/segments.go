@@ -27,7 +27,7 @@ const (
 	// never comes to that: with manyLive, a batch takes no more while it awaits
 	// data, and all data that waits to be read has no more segments than that.
 	maxLive  = 1 << 17
-	manyLive = maxLive / batchesAtOnce / 2
+	manyLive = maxLive / wire.MaxBatches / 2
 	// leastSegments, and one for each sector, are the most that a content may
 	// have: file systems have blocks, and so holes, as small as that.
 	leastSegments = 64

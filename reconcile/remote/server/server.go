@@ -130,7 +130,7 @@ func (s *Server) Serve(ctx context.Context, conn net.Conn, who string, hello *wi
 	x := &session{
 		server: s, conn: conn, who: who, instance: hello.Instance, readOnly: hello.ReadOnly,
 		since: time.Now(), ended: make(chan struct{}), leaving: make(chan struct{}),
-		applying: make(chan struct{}, batchesAtOnce),
+		applying: make(chan struct{}, wire.MaxBatches),
 	}
 	defer close(x.ended)
 	err := cmp.Or(helloErr, s.count(x))

@@ -36,6 +36,9 @@ const (
 	// MaxCalls is how many calls a client may have under way: for each, a few
 	// megabytes may wait at the server to be read.
 	MaxCalls = 16
+	// MaxBatches is how many batches a server carries out at once for a client;
+	// others wait.
+	MaxBatches = 8
 	// MaxActions is how many actions a batch may have, and MaxLook how many
 	// paths a look.
 	MaxActions = 4096

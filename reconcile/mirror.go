@@ -233,7 +233,7 @@ type wait struct {
 // awaitPass returns the cause of the next pass, "" when ctx ended. After passes
 // that could not compare everything it comes earlier, but not so early that
 // passes are all there is. So it does when a root is well again that was ill,
-// whoever is the first to notice.
+// whoever is the first to notice. None is due while the replica is out of reach.
 func (m *Mirror) awaitPass(ctx context.Context, w wait) PassCause {
 	pause, due := m.o.Interval, AtInterval
 	if w.attempt > 0 {
@@ -255,6 +255,10 @@ func (m *Mirror) awaitPass(ctx context.Context, w wait) PassCause {
 		case <-ctx.Done():
 			return ""
 		case <-interval.C:
+			if errors.Is(m.checkReplica(), tree.ErrUnreachable) { // of nothing there is nothing to tell
+				interval.Reset(pause)
+				continue
+			}
 			return due
 		case cause := <-m.requests:
 			return cause

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -176,6 +177,26 @@ func TestAReplicaThatIsIllIsTriedAgain(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 		d.await(t, "its end", func() bool { return len(d.solved) == 1 && len(d.problems) == 1 })
+	})
+}
+
+// TestNoPassOfAReplicaThatIsAway: a pass that can compare nothing is not made, and
+// says nothing, each interval; one is made when the replica is back.
+func TestNoPassOfAReplicaThatIsAway(t *testing.T) {
+	scheduled(t, func(t *testing.T, m *reconcile.Mirror, w *twin, d *diary) {
+		time.Sleep(15 * time.Second) // on the fake clock
+		w.ill(fmt.Errorf("%w: connection refused", tree.ErrUnreachable))
+		time.Sleep(10 * time.Minute) // on the fake clock
+		d.want(t, "0s start", "10s done")
+		if s := m.Status(); s.Problems != 1 {
+			t.Errorf("status %+v", s)
+		}
+		w.ill(nil)
+		time.Sleep(30 * time.Second) // on the fake clock
+		synctest.Wait()
+		if lines := slices.Clone(d.lines); len(lines) != 4 || !strings.HasSuffix(lines[2], " return") {
+			t.Errorf("passes:\n%q", lines)
+		}
 	})
 }
 

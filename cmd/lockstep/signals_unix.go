@@ -12,8 +12,10 @@ import (
 // sends.
 var stopSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
-// passRequests receives when SIGUSR1 asks for a pass, until release. To be
-// called early: a signal that nobody receives ends the process.
+// passRequests receives when SIGUSR1 asks for a pass, until release. One that
+// comes earlier is lost, and needs nothing: the first pass is still to come.
+// RACE: until the runtime of Go handles signals, some 2 ms after the start, it
+// ends the process, as it does with every program.
 func passRequests() (requested <-chan os.Signal, release func()) {
 	signals := make(chan os.Signal, 1) // more requests than one are one
 	signal.Notify(signals, syscall.SIGUSR1)

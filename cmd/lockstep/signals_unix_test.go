@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,8 @@ func TestSecondSignal(t *testing.T) {
 	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestSecondSignal$")
 		command.Env = append(os.Environ(), hanging+"=1")
+		var said strings.Builder
+		command.Stderr = &said
 		output, err := command.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -50,6 +53,9 @@ func TestSecondSignal(t *testing.T) {
 		var exit *exec.ExitError
 		if err := command.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed {
 			t.Errorf("%v: ended with %v", second, err)
+		}
+		if !strings.HasPrefix(said.String(), "error: ") {
+			t.Errorf("%v: said %q", second, said.String())
 		}
 	}
 }

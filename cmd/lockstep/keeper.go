@@ -13,6 +13,11 @@ const (
 	lineWhilePassing = 200 * time.Millisecond
 	lineAtRest       = time.Second
 	lineAsleep       = 15 * time.Second // when nothing has happened since the last time
+
+	// lineSettles is how long after something happened the line is brought up to
+	// date at the earliest: a path that is mirrored by then is not shown waiting,
+	// which it would be for all of lineAtRest.
+	lineSettles = 50 * time.Millisecond
 )
 
 // stir tells, without waiting, that something happened that the live line may
@@ -65,7 +70,7 @@ func (k *lineKeeper) run(ctx context.Context) {
 		case <-timer.C:
 			continue
 		case <-k.stir:
-			timer.Reset(pace - time.Since(updated))
+			timer.Reset(max(pace-time.Since(updated), lineSettles))
 		}
 		select {
 		case <-ctx.Done():

@@ -105,6 +105,9 @@ func (m *Mirror) pass(ctx context.Context, cause PassCause) (Report, error) {
 	err := p.run(ctx)
 	p.takeRemovals() // there are some when it failed
 	report := p.done(err)
+	if err != nil {
+		report.Problems++ // the roots are what could not be compared
+	}
 	m.mu.Lock()
 	m.current = nil
 	if err == nil {

@@ -88,7 +88,11 @@ func (d *diary) PassStarted(c reconcile.PassCause) {
 }
 
 func (d *diary) PassDone(r reconcile.Report) {
-	d.record(func() { d.lines = append(d.lines, fmt.Sprintf("%v done", time.Since(d.begun))) })
+	word := "done"
+	if r.Problems > 0 {
+		word = "in trouble"
+	}
+	d.record(func() { d.lines = append(d.lines, fmt.Sprintf("%v %s", time.Since(d.begun), word)) })
 }
 
 func (d *diary) want(t *testing.T, want ...string) {
@@ -281,7 +285,7 @@ func TestAPassThatAnIllRootEndedIsMadeAgain(t *testing.T) {
 				root.well(m, w)
 				root.notice(m, w)
 				time.Sleep(time.Second) // on the fake clock
-				d.want(t, "0s start", "10s done", "11s request", "11s done", "13s return")
+				d.want(t, "0s start", "10s done", "11s request", "11s in trouble", "13s return")
 			})
 		})
 	}

@@ -27,6 +27,10 @@ type pair struct {
 	cache string
 }
 
+// ownLogHint is what to do when the log file would be mirrored that nobody has
+// named: it is in the home folder, and that may be the source.
+const ownLogHint = "that is where it is by default; name a file outside of what is mirrored, as in --log-file /var/tmp/lockstep.log"
+
 // admit refuses folders that cannot be mirrored and a log file that would be
 // mirrored itself. It creates nothing.
 func admit(s *settings) (pair, error) {
@@ -58,7 +62,11 @@ func admit(s *settings) (pair, error) {
 	if err := local.CheckPair(s.source, s.replica, p.logFile); err != nil {
 		var refusal *local.Refusal
 		if errors.As(err, &refusal) {
-			return p, wrongUsage(refusal.Hint, "%s", refusal.What)
+			hint := refusal.Hint
+			if s.logFile == "" && local.CheckPair(s.source, s.replica, "") == nil {
+				hint = ownLogHint
+			}
+			return p, wrongUsage(hint, "%s", refusal.What)
 		}
 		return p, unreadable(err)
 	}

@@ -104,7 +104,11 @@ func admitRemote(s *settings) (pair, error) {
 	}
 	resolved, err := local.Resolve(p.logFile)
 	if err == nil && inside(resolved, p.source) {
-		return p, wrongUsage("name one outside of it with --log-file", "log file %q is inside the source", p.logFile)
+		hint := "name one outside of it with --log-file"
+		if s.logFile == "" {
+			hint = ownLogHint
+		}
+		return p, wrongUsage(hint, "log file %q is inside the source", p.logFile)
 	}
 	return p, nil
 }

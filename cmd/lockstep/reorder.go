@@ -32,10 +32,13 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 			folders = append(folders, word)
 			continue
 		}
-		name, _, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		name, value, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
 		wants, known := takesValue[name]
 		if !known {
 			return nil, unknownFlag(word, takesValue)
+		}
+		if _, err := strconv.ParseBool(value); hasValue && !wants && err != nil {
+			return nil, wrongUsage("give --"+name+" alone, or true or false after the =", "--%s is %q", name, value)
 		}
 		names = append(names, name)
 		flags = append(flags, word)

@@ -88,6 +88,8 @@ func readSettings(c *cli.Context) (settings, error) {
 		words: make(map[string]string),
 	}
 	switch args := c.Args().Slice(); {
+	case len(args) < 2 && c.Command.Name == verifyName:
+		return s, wrongUsage("say lockstep verify SOURCE REPLICA; see lockstep verify --help", "%s", missingFolders(args))
 	case len(args) < 2:
 		return s, wrongUsage("say lockstep SOURCE REPLICA; "+helpHint, "%s", missingFolders(args))
 	case len(args) > 2:

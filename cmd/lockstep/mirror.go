@@ -133,9 +133,12 @@ func patience(debounce time.Duration) time.Duration {
 	return debounce + 10*time.Millisecond
 }
 
+// anotherHint is what to do when somebody else writes the replica.
+const anotherHint = "stop the other lockstep, or name another replica"
+
 func replicaEnding(err error) error {
 	if errors.Is(err, local.ErrLocked) {
-		return &ending{code: exitFailed, what: err.Error(), hint: "stop the other lockstep, or name another replica"}
+		return &ending{code: exitFailed, what: err.Error(), hint: anotherHint}
 	}
 	return &ending{code: exitFailed, what: err.Error(), hint: "name a folder that can be written"}
 }

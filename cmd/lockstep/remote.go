@@ -19,6 +19,7 @@ import (
 	"lockstep/reconcile/remote/client"
 	"lockstep/reconcile/remote/identity"
 	"lockstep/reconcile/remote/reach"
+	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
 )
 
@@ -201,7 +202,10 @@ func whoWeAre() string {
 
 func remoteEnding(err error) error {
 	hint := "see that the host answers, and that lockstep is installed there"
-	if client.IsFinal(err) {
+	switch {
+	case errors.Is(err, wire.ErrBusy):
+		hint = anotherHint
+	case client.IsFinal(err):
 		hint = "compare the IDs, the versions and the folder of both sides"
 	}
 	return &ending{code: exitFailed, what: strings.ReplaceAll(err.Error(), "\n", "; "), hint: hint}

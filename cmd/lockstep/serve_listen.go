@@ -381,7 +381,11 @@ func serveStdio(ctx context.Context, v serving) error {
 			if folder == "" {
 				return nil, nil, errors.New("the folder is not named")
 			}
-			return v.open(folder, r.ReadOnly, log.Log)
+			opened, release, err := v.open(folder, r.ReadOnly, log.Log)
+			if errors.Is(err, local.ErrLocked) { // by the server of another connection, most likely
+				err = fmt.Errorf("%w: %w", wire.ErrBusy, err)
+			}
+			return opened, release, err
 		},
 		Software: "lockstep " + version(), Observer: &guests{log: log.Log}, MaxRemovals: v.limitOf(),
 	})

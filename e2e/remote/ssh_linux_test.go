@@ -93,6 +93,18 @@ func TestSSHRefusals(t *testing.T) {
 	if code, said := client.once([]string{"LOCKSTEP_SSH=ssh -F /dev/null"}, source, "ssh://"+host+"/x"); code != 1 || !strings.Contains(said, "Host key verification failed") {
 		t.Errorf("an unknown host: exit %d: %s", code, said)
 	}
+	// What the server says itself is told once, and with what to do about it.
+	env = append(env, "LOCKSTEP_SSH_SERVER="+binary+" serve --stdio")
+	replica := t.TempDir()
+	if err := client.start("mirror", nil, source, replica).Ready(); err != nil {
+		t.Fatal(err)
+	}
+	for folder, want := range map[string]string{replica: "stop the other lockstep", "/": "the root folder"} {
+		code, said := client.once(env, source, "ssh://"+host+folder)
+		if code != 1 || !strings.Contains(said, want) || strings.Contains(said, "ssh: exit") {
+			t.Errorf("%s: exit %d: %s", folder, code, said)
+		}
+	}
 	mark := filepath.Join(t.TempDir(), "mark")
 	for _, name := range []string{"-oProxyCommand=touch:x", "ssh://-oProxyCommand=touch%20" + mark + "/x"} {
 		if code, said := client.once(env, "--", source, name); code != 2 {

@@ -137,14 +137,17 @@ func (r *Replica) connect(ctx context.Context) (*link, *wire.Welcome, error) {
 	if err == nil {
 		welcome, err = wire.ReadWelcome(conn)
 	} else if w, refusal := wire.ReadWelcome(conn); w != nil {
-		err = refusal // it said why before it hung up
+		welcome, err = w, refusal // it said why before it hung up
 	}
 	if err == nil && !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
 		conn.Close()
-		return nil, nil, errors.Join(err, reasonOf(conn))
+		if welcome == nil { // else the server itself has said why, and need not be heard twice
+			err = because(err, reasonOf(conn))
+		}
+		return nil, nil, err
 	}
 	l, err := newLink(conn)
 	if err != nil {
@@ -152,6 +155,17 @@ func (r *Replica) connect(ctx context.Context) (*link, *wire.Welcome, error) {
 		return nil, nil, err
 	}
 	return l, welcome, nil
+}
+
+// because returns err and the reason for it, if there is one, on one line.
+func because(err, reason error) error {
+	switch {
+	case reason == nil:
+		return err
+	case err == nil:
+		return reason
+	}
+	return fmt.Errorf("%w; %w", err, reason)
 }
 
 // reasonOf asks a connection that has more to say why it ended, as that to a
@@ -175,7 +189,7 @@ func (r *Replica) Run(ctx context.Context) {
 		r.watch(ctx, l)
 		select {
 		case <-l.gone:
-			cause := errors.Join(l.cause(), reasonOf(l.conn))
+			cause := because(l.cause(), reasonOf(l.conn))
 			r.mu.Lock()
 			r.link, r.cause = nil, cause
 			r.mu.Unlock()

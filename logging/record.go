@@ -250,13 +250,15 @@ func (l *Log) Stopped(s Stopped) {
 		t.add(printable(s.Reason))
 		t.add(" after ")
 		t.buf = appendElapsed(t.buf, s.Elapsed)
-		t.add(": ")
-		t.passes(s.Passes)
-		t.add(", ")
-		t.count(s.Actions, "action")
-		t.add(", ")
-		t.buf = appendBytes(t.buf, s.Bytes)
-		t.add(" written")
+		if s.Passes+s.Actions > 0 { // a server makes no passes, and each client counts its actions
+			t.add(": ")
+			t.passes(s.Passes)
+			t.add(", ")
+			t.count(s.Actions, "action")
+			t.add(", ")
+			t.buf = appendBytes(t.buf, s.Bytes)
+			t.add(" written")
+		}
 		if s.Problems > 0 {
 			t.add(", ")
 			t.count(s.Problems, "problem")

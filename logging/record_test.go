@@ -253,6 +253,12 @@ var records = []struct {
 	text:  "15:04:05.123  stop      interrupted after 3 h 12 min: 39 passes, 1,204 actions, 5.0 MiB written, 2 problems\n",
 	json: `{"event":"stopped","reason":"interrupted","passes":39,"actions":1204,"bytes":5242880,"problems":2,
 		"elapsed_ms":11520000,"message":"stopped"}`,
+}, {
+	name:  "stopped_server",
+	tell:  func(l *Log) { l.Stopped(Stopped{Reason: "done", Elapsed: 3 * time.Minute}) },
+	level: LevelInfo,
+	text:  "15:04:05.123  stop      done after 3 min\n",
+	json:  `{"event":"stopped","reason":"done","passes":0,"actions":0,"bytes":0,"problems":0,"elapsed_ms":180000,"message":"stopped"}`,
 }}
 
 func TestRecords(t *testing.T) {

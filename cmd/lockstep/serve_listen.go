@@ -225,10 +225,11 @@ func serveTLS(ctx context.Context, v serving) error {
 		return &ending{code: exitFailed, what: err.Error(), hint: "name another address with --listen"}
 	}
 	began := time.Now()
-	log.Notice(logging.Notice{
-		Class: "serving", Level: logging.LevelInfo,
-		Text: fmt.Sprintf("serving %s at lockstep://%v@%v", logging.Name(folder), key.ID(), listener.Addr()),
-	})
+	serving := fmt.Sprintf("serving %s at lockstep://%v@%v", logging.Name(folder), key.ID(), listener.Addr())
+	if log.file != "" {
+		serving += ", log " + logging.Name(log.file)
+	}
+	log.Notice(logging.Notice{Class: "serving", Level: logging.LevelInfo, Text: serving})
 	g := &guests{log: log.Log}
 	d := &door{v: v, key: key, guests: g, server: server.New(server.Options{
 		Open:     func(server.Request) (*server.Folder, func(), error) { return opened, func() {}, nil },
@@ -333,7 +334,7 @@ func (d *door) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	if !d.v.allowed[id] {
-		cause := fmt.Errorf("its ID is not admitted; start the server with --allow %v to admit it: %w", id, fs.ErrPermission)
+		cause := fmt.Errorf("the ID of the client is not admitted; start the server with --allow %v to admit it: %w", id, fs.ErrPermission)
 		// It holds the key of that ID, and may know.
 		_ = wire.SendWelcome(secured, &wire.Welcome{Refusal: wire.FromError(cause)})
 		d.guests.Refused(from, cause)

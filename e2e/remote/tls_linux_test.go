@@ -26,6 +26,9 @@ func TestTLS(t *testing.T) {
 	if err := p.Ready(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, p.Output(), serving.Output())
 	}
+	if log := filepath.Join(server.home, "serve.log"); !strings.Contains(serving.Output(), log) {
+		t.Errorf("the log file %s is not told: %s", log, serving.Output())
+	}
 	equal(t, source, replica)
 	write(t, filepath.Join(source, "new", "file"), "new")
 	if err := os.Rename(filepath.Join(source, "folder"), filepath.Join(source, "renamed")); err != nil {

@@ -39,7 +39,8 @@ const (
 
 // Live is a console: log lines, and on a terminal one live line below them that shows the progress of a pass or the state of
 // the mirror. The live line is the terminal's last, is never wrapped, and the cursor rests at its first column, so that
-// whatever comes next, a log line, a new width or the shell's prompt after a kill, begins there and clears it.
+// whatever comes next, a log line, a new width or the shell's prompt after a kill, begins there and clears it. There is none
+// while the process is in the background.
 //
 // mpb draws the bar (its BarFiller measures wide runes) and go-runewidth cuts the line to the width, but the line is
 // ours. A container of mpb 8.9 was weighed and left: it holds log lines back until its next refresh, which comes every
@@ -54,7 +55,7 @@ type Live struct {
 	// set by NewLive
 	out      io.Writer
 	colour   bool
-	terminal func() int // its width in columns, 0 if unknown; nil for no live line
+	terminal func() int // its width in columns, 0 if unknown, or elsewhere; nil for no live line
 	resizes  func() (resized <-chan os.Signal, unsubscribe func())
 
 	// wake tells draw that there is something to do; never blocks, as one waiting signal is enough.
@@ -205,8 +206,10 @@ func (l *Live) draw(stop <-chan struct{}, resized <-chan os.Signal) {
 // before something happens.
 func (l *Live) flush(resize, last bool) time.Duration {
 	width := 0
-	if l.terminal != nil && !last {
-		width = l.terminal()
+	if l.terminal != nil {
+		if width = l.terminal(); width == elsewhere {
+			l.drawn = false // whoever has the terminal now has cleared it, or wrote over it
+		}
 	}
 	now := time.Now()
 	l.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,43 @@ func TestLiveStateBelowLines(t *testing.T) {
 		checkScreen(t, s, "before", "copied", "")
 		fmt.Fprintln(l, "after")
 		checkScreen(t, s, "before", "copied", "after", "")
+	})
+}
+
+// In the background there is no live line, and what is typed at the shell's prompt stays; lines are shown as ever.
+func TestLiveInBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScreen(70)
+		l := liveOn(s)
+		var background atomic.Bool
+		l.terminal = func() int {
+			if background.Load() {
+				return elsewhere
+			}
+			return s.columns()
+		}
+		stop := startLive(l)
+		l.State(State{Equal: true, Proved: time.Now()})
+		after(0)
+		checkScreen(t, s, "equal · proved 0 s ago")
+		background.Store(true)
+		fmt.Fprint(s, "\n$ typed ")
+		before := s.written()
+		after(time.Hour)
+		if n := s.written() - before; n > 0 {
+			t.Errorf("%d writes in the background", n)
+		}
+		fmt.Fprintln(l, "copied")
+		after(0)
+		background.Store(false)
+		after(time.Hour)
+		checkScreen(t, s, "equal · proved 0 s ago", "$ typed copied", "equal · proved 2 h ago")
+		background.Store(true)
+		fmt.Fprint(s, "\n$ typed")
+		stop()
+		if got := s.lines(); got[len(got)-1] != "$ typed" {
+			t.Errorf("after the end: %q", got)
+		}
 	})
 }
 

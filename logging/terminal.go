@@ -7,6 +7,9 @@ import (
 	"golang.org/x/term"
 )
 
+// elsewhere is the width of a terminal on which somebody else has the cursor now.
+const elsewhere = -1
+
 // terminalOf returns how to measure the width of the terminal that out is; false if it is none, or one that knows no
 // escape sequences.
 func terminalOf(out io.Writer) (width func() int, ok bool) {
@@ -19,6 +22,9 @@ func terminalOf(out io.Writer) (width func() int, ok bool) {
 		return nil, false
 	}
 	return func() int {
+		if inBackground(fd) {
+			return elsewhere
+		}
 		columns, _, err := term.GetSize(fd)
 		if err != nil {
 			return 0 // no live line; a terminal that went away shows at the next write

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,4 +125,31 @@ func TestTerminalHungUp(t *testing.T) {
 		return nil
 	})
 	stop()
+}
+
+// asksJobs tells the test's own process to say whether it is in the background.
+const asksJobs = "LOCKSTEP_TEST_JOBS"
+
+func TestInBackground(t *testing.T) {
+	if os.Getenv(asksJobs) != "" {
+		tty, err := os.Open("/dev/tty")
+		mustDo(t, err)
+		fmt.Println("background:", inBackground(int(tty.Fd())))
+		return
+	}
+	_, slave := openTerminal(t, 80)
+	if inBackground(int(slave.Fd())) {
+		t.Error("in the background of a terminal without jobs")
+	}
+	const self = `"$0" -test.run '^TestInBackground$'`
+	shell := exec.CommandContext(t.Context(), "sh", "-c", "set -m; "+self+"; "+self+" & wait", os.Args[0])
+	shell.Env = append(os.Environ(), asksJobs+"=1")
+	shell.Stdin = slave
+	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	output, err := shell.CombinedOutput()
+	mustDo(t, err)
+	said := regexp.MustCompile("background: .*").FindAllString(string(output), -1)
+	if !slices.Equal(said, []string{"background: false", "background: true"}) {
+		t.Errorf("%q, of %s", said, output)
+	}
 }

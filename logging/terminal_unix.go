@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // SurviveClosedConsole lets writes to a closed standard output or standard error fail with EPIPE instead of killing the
@@ -23,3 +25,10 @@ func resizes() (resized <-chan os.Signal, unsubscribe func()) {
 }
 
 func understandsEscapes(int) bool { return true }
+
+// inBackground reports whether the terminal is another job's: a shell shows its prompt there, and what is typed. One that is
+// not our controlling terminal has no jobs (tcgetpgrp(3)).
+func inBackground(fd int) bool {
+	foreground, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	return err == nil && foreground > 0 && foreground != unix.Getpgrp()
+}

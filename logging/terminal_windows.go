@@ -21,3 +21,6 @@ func understandsEscapes(fd int) bool {
 	}
 	return windows.SetConsoleMode(h, mode|windows.ENABLE_PROCESSED_OUTPUT|windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING) == nil
 }
+
+// inBackground: there are no jobs here.
+func inBackground(int) bool { return false }

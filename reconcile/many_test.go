@@ -1,56 +1,27 @@
 package reconcile
 
+// What there may be very many of takes little memory, and is not looked through for each of them.
+
 import (
 	"fmt"
 	"testing"
-	"time"
 	"unsafe"
 
 	"lockstep/reconcile/tree"
 )
 
-// What is met once for each of very many paths does not look through all that
-// there are: where that takes a second at most, it would take a minute.
-func TestVeryManyPaths(t *testing.T) {
-	const many, enough = 100_000, 10 * time.Second
-	path := func(i int) tree.Path { return tree.Path(fmt.Sprintf("folder/%d", i)) }
-	for name, meet := range map[string]func(){
-		"alike, and all gone": func() {
-			v, s := newVanished(), signature{kind: tree.File, size: 1}
-			for i := range many {
-				v.put(s, path(i))
-			}
-			for i := range many {
-				v.candidates(s, "name")
-				v.take(s, path(i))
-			}
-		},
-		"dirty, and folders renamed": func() {
-			q := newQueue(2)
-			for i := range many {
-				q.add(path(i), dirt{})
-			}
-			for range many / 4 {
-				q.forgetHints("other")
-			}
-		},
-		"names of linked files, and folders renamed": func() {
-			l := newLinks()
-			for i := range many {
-				l.see(path(i), linkedFile(uint64(i), 2))
-			}
-			for i := range many / 5 {
-				l.renamed("other", tree.Path(fmt.Sprintf("new%d", i)))
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			began := time.Now()
-			meet()
-			if took := time.Since(began); took > enough {
-				t.Errorf("took %v", took)
-			}
-		})
+// What is met once for each of very many paths looks through few of them: of those
+// that are alike, only so many are remembered.
+func TestFewOfManyAlikeAreRemembered(t *testing.T) {
+	v, s := newVanished(), signature{kind: tree.File, size: 1}
+	for i := range 2 * maxAlike {
+		v.put(s, tree.Path(fmt.Sprint(i)))
+	}
+	if n := len(v.paths[s]); n != maxAlike {
+		t.Errorf("%d are remembered", n)
+	}
+	if !v.take(s, "0") || v.take(s, tree.Path(fmt.Sprint(maxAlike))) {
+		t.Error("not those that came first")
 	}
 }
 
@@ -65,6 +36,10 @@ func TestAPathThatWaitsIsSmall(t *testing.T) {
 // again, and nothing else.
 func TestHintsAreForgottenBelowARename(t *testing.T) {
 	q := newQueue(2)
+	if q.add("dirty", dirt{}); q.hinted {
+		t.Error("all are looked through though none was listed")
+	}
+	q = newQueue(2)
 	for _, path := range []tree.Path{"new/a", "new/b", "other/a"} {
 		q.add(path, dirt{cause: ByPass, hint: &tree.Entry{}})
 	}

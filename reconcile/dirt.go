@@ -89,13 +89,12 @@ type item struct {
 // history is what became of a dirty path in its turns, and says when it has
 // the next one. It belongs to whom the item does.
 type history struct {
-	// attempt counts looks that did not settle the path; since is when the
-	// first of them was.
-	attempt int
-	// hitches counts those of them that are over in a moment, mostly, and
-	// troubles those that were more.
-	hitches, troubles int
-	since             time.Time
+	// attempt counts looks that did not settle the path. hitches counts those of
+	// them that are over in a moment, mostly, and troubles those that were more.
+	attempt, hitches, troubles int
+	// since is when it was first found to change while it was read, if that is
+	// all that went wrong from then on.
+	since time.Time
 	// gone: an earlier look found the source's entry gone, and the replica's
 	// with this mark. moment is when its patience first ended, see backlog.
 	gone   bool
@@ -109,13 +108,6 @@ type history struct {
 	// Guarded by queue.mu.
 	due   time.Time // when delayed or awaiting
 	index int       // in the heap, then
-}
-
-// tried counts a look that did not settle the path.
-func (it *item) tried() {
-	if it.attempt++; it.attempt == 1 {
-		it.since = time.Now()
-	}
 }
 
 type itemState uint8

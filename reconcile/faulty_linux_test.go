@@ -401,3 +401,36 @@ func TestTroubleGoesWithItsFolder(t *testing.T) {
 		})
 	}
 }
+
+// What was in trouble for long, and changes when it is read at last, is read again
+// as any other file is: nobody knows yet that it never rests.
+//
+// Scenarios: C4.
+func TestTroubleSaysNothingOfRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := setUp(t, reconcile.Options{})
+		r.write("file", "content")
+		m := moodyReplica(r)
+		r.served(func(ctx context.Context) {
+			var unsettled []bool
+			mended := time.Now().Add(5 * time.Second)
+			m.set(func(a tree.Action) error {
+				switch {
+				case a.Kind != tree.Update:
+				case time.Now().Before(mended):
+					return fmt.Errorf("copy: %w", syscall.EIO)
+				default:
+					if unsettled = append(unsettled, a.Unsettled); len(unsettled) == 1 {
+						return fmt.Errorf("copy: %w", tree.ErrChanged)
+					}
+				}
+				return nil
+			})
+			r.write("file", "newer content")
+			r.dirty(ctx, "file")
+			if want := []bool{false, false}; !slices.Equal(unsettled, want) {
+				t.Errorf("copied unsettled: %v, not %v", unsettled, want)
+			}
+		})
+	})
+}

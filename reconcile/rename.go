@@ -78,7 +78,7 @@ func (b *batch) renameFrom(ctx context.Context, l *look, old *item, mark signatu
 	b.parents[from.Parent()] = l.pass
 	b.release(old)
 	l.awaited = time.Time{}
-	l.tried()
+	l.attempt++
 	l.deep = l.want.Kind == tree.Folder // what came along may be out of date
 	b.lookAnew(l)
 	return true

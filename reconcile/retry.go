@@ -48,7 +48,13 @@ func growing(first, last time.Duration, attempt int) time.Duration {
 func (b *batch) fail(ctx context.Context, l *look, err error) {
 	m := b.m
 	b.touch(l)
-	l.tried()
+	l.attempt++
+	switch {
+	case !errors.Is(err, tree.ErrChanged):
+		l.since = time.Time{}
+	case l.since.IsZero():
+		l.since = time.Now()
+	}
 	switch {
 	case ctx.Err() != nil:
 		b.settle(l, verdict{result: failed})

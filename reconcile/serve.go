@@ -216,7 +216,7 @@ func (b *batch) plan(ctx context.Context, l *look) {
 		action.Open = b.folders.opener(l.path)
 		action.Hash = len(l.done) > 0
 		action.Fresh = l.fresh
-		action.Unsettled = l.attempt > 0 && time.Since(l.since) > maxUnsettled
+		action.Unsettled = !l.since.IsZero() && time.Since(l.since) > maxUnsettled
 	case l.want.Kind != tree.Folder && differed&(tree.OfExistence|tree.OfKind|tree.OfContent) == 0 && parted(l):
 		action.Kind, action.Fresh = tree.Create, true
 	case differed&(tree.OfExistence|tree.OfKind|tree.OfContent) != 0:

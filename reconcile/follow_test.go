@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"lockstep/reconcile/tree"
 	"lockstep/reconcile/tree/treetest"
@@ -86,5 +87,47 @@ func TestPutBackOfAnOldTime(t *testing.T) {
 	m.queue.take(t.Context(), 1)
 	if amiss := m.putBack(t.Context(), []tree.Path{"a", "b"}); len(amiss) > 0 {
 		t.Errorf("to be looked at again by two: %q", amiss)
+	}
+}
+
+// TestAPassWaitsForTheTimesOfAFolder: whoever else changes something in it.
+func TestAPassWaitsForTheTimesOfAFolder(t *testing.T) {
+	source := treetest.NewSource()
+	source.AddFolder("a")
+	m := New(source, busySource{happens: func() {
+		source.Change("a", func(e *tree.Entry, _ *string) { e.ModTime.Sec++ })
+	}}, Options{})
+	for _, second := range []bool{false, true} {
+		p := newPass(m, AtStart)
+		b := &batch{m: m, parents: map[tree.Path]*pass{}}
+		for i := range 2 {
+			it := &item{path: "a/file"}
+			if second == (i == 1) {
+				it.pass = p
+			}
+			b.touch(&look{item: it})
+		}
+		if b.follow(t.Context()); p.open != 1 {
+			t.Errorf("the pass waits for %d paths", p.open)
+		}
+	}
+}
+
+// TestOldTroubleIsOver: what is looked at again after it was settled has a new
+// start, and no pass waits for it.
+func TestOldTroubleIsOver(t *testing.T) {
+	m := New(treetest.NewSource(), busySource{}, Options{})
+	defer m.queue.close()
+	m.queue.add("a", dirt{pass: newPass(m, AtStart)})
+	it := m.queue.take(t.Context(), 1)[0]
+	it.attempt, it.since = lateAttempts, time.Now()
+	m.tell(it, verdict{result: failed})
+	if it.pass != nil {
+		t.Error("a pass that was answered waits still")
+	}
+	b := &batch{m: m, ended: []ended{{it: it, after: time.Hour}}}
+	b.finish(t.Context())
+	if it.attempt > 0 || !it.since.IsZero() {
+		t.Errorf("%d attempts since %v are counted still", it.attempt, it.since)
 	}
 }

@@ -75,7 +75,7 @@ func (b *batch) renameFrom(ctx context.Context, l *look, old *item, mark signatu
 			l.pass.renamed(l.path)
 		}
 	}
-	b.parents[from.Parent()] = l.pass
+	b.touchFolder(from.Parent(), l.pass)
 	b.release(old)
 	l.awaited = time.Time{}
 	l.attempt++

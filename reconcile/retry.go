@@ -129,10 +129,11 @@ func (m *Mirror) postpone(it *item, pause time.Duration) {
 	m.queue.delay(it, pause)
 }
 
-// tell answers those who asked for a running item without settling it.
+// tell answers those who asked for a running item without settling it. Nobody
+// waits for it after that.
 func (m *Mirror) tell(it *item, v verdict) {
 	done := it.done
-	it.done = nil
+	it.done, it.pass = nil, nil
 	for _, tell := range done {
 		tell(v)
 	}

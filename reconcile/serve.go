@@ -166,7 +166,15 @@ func (b *batch) lookAnew(l *look) {
 // side. What is given back untouched needs no note: it has another turn.
 func (b *batch) touch(l *look) {
 	if l.path != tree.Root {
-		b.parents[l.path.Parent()] = l.pass
+		b.touchFolder(l.path.Parent(), l.pass)
+	}
+}
+
+// touchFolder notes that something may have changed in folder. A pass that waits
+// for one of those who say so waits for its times, whoever else says so.
+func (b *batch) touchFolder(folder tree.Path, p *pass) {
+	if b.parents[folder] == nil {
+		b.parents[folder] = p
 	}
 }
 
@@ -182,6 +190,7 @@ func (b *batch) finish(ctx context.Context) {
 		if !e.unsettled {
 			b.m.tell(e.it, e.v)
 			e.it.dirt = dirt{cause: e.it.cause}
+			*e.it.history = history{}
 		}
 		b.m.queue.delay(e.it, e.after)
 	}

@@ -16,6 +16,7 @@ import (
 type links struct {
 	mu     sync.Mutex
 	byID   map[tree.ID]map[tree.Path]struct{}
+	firsts map[tree.ID]tree.Path // of byID, the first name in order of bytes, where somebody asked
 	byPath map[tree.Path]seenLink
 	below  map[tree.Path]int      // how many of byPath are below a folder, if any
 	lost   map[tree.Path]seenLink // what was known of names that went
@@ -40,6 +41,7 @@ type seenLink struct {
 func newLinks() *links {
 	return &links{
 		byID:   make(map[tree.ID]map[tree.Path]struct{}),
+		firsts: make(map[tree.ID]tree.Path),
 		byPath: make(map[tree.Path]seenLink),
 		below:  make(map[tree.Path]int),
 		lost:   make(map[tree.Path]seenLink),
@@ -92,6 +94,9 @@ func (l *links) file(path tree.Path, seen seenLink) {
 	if group == nil {
 		group = make(map[tree.Path]struct{})
 		l.byID[seen.id] = group
+	}
+	if first, known := l.firsts[seen.id]; known && path < first {
+		l.firsts[seen.id] = path
 	}
 	group[path] = struct{}{}
 	if _, known := l.byPath[path]; !known {
@@ -202,6 +207,9 @@ func (l *links) forget(path tree.Path, id tree.ID) {
 	}
 	delete(l.byPath, path)
 	delete(l.byID[id], path)
+	if l.firsts[id] == path {
+		delete(l.firsts, id)
+	}
 	if len(l.byID[id]) == 0 {
 		delete(l.byID, id)
 	}
@@ -229,6 +237,36 @@ func (l *links) forgetOlder() (left []tree.Path) {
 	left = l.oneOfEach(gone)
 	maps.DeleteFunc(l.lost, func(_ tree.Path, seen seenLink) bool { return seen.age < l.age })
 	return left
+}
+
+// known returns how many names of id are known.
+func (l *links) known(id tree.ID) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.byID[id])
+}
+
+// fewNames of a file are looked through whenever somebody asks for the first.
+const fewNames = 8
+
+// first returns the first of the names of id, if any. It looks through very many
+// only when the first one went: each of them asks.
+func (l *links) first(id tree.ID) (tree.Path, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first, known := l.firsts[id]
+	if known {
+		return first, true
+	}
+	for path := range l.byID[id] {
+		if !known || path < first {
+			first, known = path, true
+		}
+	}
+	if len(l.byID[id]) > fewNames {
+		l.firsts[id] = first
+	}
+	return first, known
 }
 
 // names returns the known names of id, sorted.
@@ -269,14 +307,14 @@ func (n nearby) covers(folder tree.Path, e tree.Entry) bool {
 // caller searched last: a folder may have very many names of files outside.
 func (m *Mirror) completeLinks(ctx context.Context, path tree.Path, e tree.Entry, near *nearby) time.Duration {
 	l := m.links
-	if len(l.names(e.ID)) >= int(e.Links) {
+	if l.known(e.ID) >= int(e.Links) {
 		return 0
 	}
 	if folder := path.Parent(); !near.covers(folder, e) {
 		*near = nearby{folder, time.Now()}
 		m.seeFolderLinks(folder)
 	}
-	if len(l.names(e.ID)) >= int(e.Links) {
+	if l.known(e.ID) >= int(e.Links) {
 		return 0
 	}
 	l.searching.Lock()

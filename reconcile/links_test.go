@@ -284,3 +284,23 @@ func TestMisLinked(t *testing.T) {
 		})
 	}
 }
+
+// TestFirstName: whatever comes and goes, the first name is that of all in order.
+func TestFirstName(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := newLinks()
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			path := tree.Path(rapid.StringMatching("[a-z]").Draw(t, "path"))
+			e := rapid.SampledFrom([]tree.Entry{{}, linkedFile(1, 30), linkedFile(1, 30), linkedFile(2, 30), linkedFile(3, 1)}).Draw(t, "entry")
+			l.see(path, e)
+			for inode := range uint64(3) {
+				id := tree.ID{Dev: 1, Ino: inode}
+				names := l.names(id)
+				first, ok := l.first(id)
+				if ok != (len(names) > 0) || ok && first != names[0] || l.known(id) != len(names) {
+					t.Fatalf("the first of %q is %q", names, first)
+				}
+			}
+		}
+	})
+}

@@ -114,22 +114,31 @@ func parted(l *look) bool {
 
 // leader returns the first name of l's file that is one still.
 func (b *batch) leader(ctx context.Context, l *look) (tree.Path, bool) {
+	if first, ok := b.m.links.first(l.src.ID); ok && b.leads(ctx, l, first) {
+		return first, true
+	}
 	for _, name := range b.m.links.names(l.src.ID) {
-		if name == l.path {
+		if b.leads(ctx, l, name) {
 			return name, true
-		}
-		e, err := lookAfresh(b.m.source, name)
-		if err == nil && e.ID == l.src.ID && e.Kind == l.src.Kind {
-			if b.m.traits.Names.Folds && b.above(ctx, name) != nil {
-				continue // another file has that name in the replica
-			}
-			return name, true
-		}
-		if left, ok := b.m.links.see(name, tree.Entry{}); ok {
-			b.m.dirtyFor(l.pass, left, dirt{cause: l.cause})
 		}
 	}
 	return "", false
+}
+
+// leads reports whether name is one of l's file still, and has a place in the
+// replica.
+func (b *batch) leads(ctx context.Context, l *look, name tree.Path) bool {
+	if name == l.path {
+		return true
+	}
+	e, err := lookAfresh(b.m.source, name)
+	if err == nil && e.ID == l.src.ID && e.Kind == l.src.Kind {
+		return !b.m.traits.Names.Folds || b.above(ctx, name) == nil // else another file has that name there
+	}
+	if left, ok := b.m.links.see(name, tree.Entry{}); ok {
+		b.m.dirtyFor(l.pass, left, dirt{cause: l.cause})
+	}
+	return false
 }
 
 // lookBeside makes files dirty that had names in folders which went. They may

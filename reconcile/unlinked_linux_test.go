@@ -21,6 +21,17 @@ func apart(a tree.Action) error {
 	return nil
 }
 
+// setUpApart makes a rig of which the source has a folder apart, and the replica is in
+// that mood.
+func setUpApart(t *testing.T) (*rig, *moody) {
+	t.Helper()
+	r := setUp(t, reconcile.Options{})
+	m := moodyReplica(r)
+	m.set(apart)
+	r.write("apart/other", "")
+	return r, m
+}
+
 // wantCopy fails unless the replica has apart/name as a file of its own, equal to
 // the one at name, which is first.
 func wantCopy(r *rig, when string) {
@@ -40,10 +51,8 @@ func wantCopy(r *rig, when string) {
 // becomes a link when that can be made.
 func TestNameThatCannotBeLinkedIsACopy(t *testing.T) {
 	t.Parallel()
-	r := setUp(t, reconcile.Options{})
-	m := moodyReplica(r)
-	m.set(apart)
-	r.write("1", "first", "apart/other", "")
+	r, m := setUpApart(t)
+	r.write("1", "first")
 	must(t, os.Link(r.in("1"), r.in("2")))
 	must(t, os.Link(r.in("1"), r.in("apart/name")))
 	r.serve(func(ctx context.Context) {
@@ -99,10 +108,8 @@ func TestNameThatCannotBeLinkedIsACopy(t *testing.T) {
 // nothing over.
 func TestCopiesOutliveTheProcess(t *testing.T) {
 	t.Parallel()
-	r := setUp(t, reconcile.Options{})
-	m := moodyReplica(r)
-	m.set(apart)
-	r.write("1", "content", "apart/other", "")
+	r, _ := setUpApart(t)
+	r.write("1", "content")
 	must(t, os.Link(r.in("1"), r.in("2")))
 	must(t, os.Link(r.in("1"), r.in("apart/name")))
 	r.once()
@@ -118,10 +125,8 @@ func TestCopiesOutliveTheProcess(t *testing.T) {
 // The name that leads may go, or another one may come to lead.
 func TestAnotherNameLeadsCopies(t *testing.T) {
 	t.Parallel()
-	r := setUp(t, reconcile.Options{})
-	m := moodyReplica(r)
-	m.set(apart)
-	r.write("1", "content", "apart/other", "")
+	r, _ := setUpApart(t)
+	r.write("1", "content")
 	must(t, os.Link(r.in("1"), r.in("apart/2")))
 	must(t, os.Link(r.in("1"), r.in("apart/3")))
 	r.serve(func(ctx context.Context) {
@@ -144,10 +149,7 @@ func TestAnotherNameLeadsCopies(t *testing.T) {
 // Symlinks have several names, too.
 func TestSymlinkThatCannotBeLinkedIsACopy(t *testing.T) {
 	t.Parallel()
-	r := setUp(t, reconcile.Options{})
-	m := moodyReplica(r)
-	m.set(apart)
-	r.write("apart/other", "")
+	r, m := setUpApart(t)
 	must(t, os.Symlink("text", r.in("1")))
 	must(t, os.Link(r.in("1"), r.in("apart/name")))
 	r.serve(func(ctx context.Context) {

@@ -152,6 +152,9 @@ func (b *batch) link(i int) error {
 	temp := b.r.temps.name()
 	if err := from.dir.Link(a.From.Name(), f.dir, temp); err != nil {
 		b.r.temps.drop(temp)
+		if errors.Is(err, fs.ErrNotExist) { // another entry takes the name From, and leaves the first none
+			err = fmt.Errorf("%w: %w", tree.ErrConflict, err)
+		}
 		return err
 	}
 	if err := b.place(f, i, temp, first.Kind); err != nil {

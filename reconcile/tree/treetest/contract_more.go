@@ -26,6 +26,31 @@ func (g *rig) oneFile(a, b tree.Path) bool {
 	return os.SameFile(first, second)
 }
 
+// testLinkReplaced is about a name that another entry takes while it is given
+// another name: that is no trouble, only to be looked at again.
+func testLinkReplaced(g *rig) {
+	const often = 500
+	if !g.r.Traits().HardLinks {
+		g.Skip("the replica has no hard links")
+	}
+	g.s.File("a", "content")
+	g.s.Link("a", "b")
+	g.apply(g.action("a", tree.Absent))
+	link := tree.Action{Kind: tree.Link, Path: "b", From: "a", Want: g.s.Entry("a"), Over: tree.File}
+	for range often {
+		g.peek.Write(g.T, "other", "other")
+		replaced := make(chan error)
+		go func() { replaced <- os.Rename(g.peek.At("other"), g.peek.At("a")) }()
+		err := g.r.Apply(context.Background(), []tree.Action{link})[0].Err
+		if err := <-replaced; err != nil {
+			g.Fatal(err)
+		}
+		if err != nil && !errors.Is(err, tree.ErrConflict) {
+			g.Fatalf("link to what is replaced: %v", err)
+		}
+	}
+}
+
 func testLinks(g *rig) {
 	if !g.r.Traits().HardLinks {
 		g.Skip("the replica has no hard links")

@@ -27,6 +27,7 @@ func TestReplica(t *testing.T, open func(t *testing.T) (tree.Replica, Peek)) {
 		{"unreadable content", testUnreadable},
 		{"sizes", testSizes},
 		{"links", testLinks},
+		{"link replaced", testLinkReplaced},
 		{"links of symlinks and specials", testSpecialLinks},
 		{"rename", testRename},
 		{"metadata", testMetadata},

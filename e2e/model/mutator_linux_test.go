@@ -47,11 +47,15 @@ func (m *mutator) carry(ctx context.Context, o operation) {
 	}
 	// Something was edited through a name that the mirror may never get to see, if it goes before its turn comes. Nothing tells of
 	// its other names then, so they are touched.
-	inode, names := m.inode(o.path)
-	if names > 1 && m.settled[o.path] != inode {
+	path := o.path
+	if o.kind == "late" { // by then it has its new name
+		path = o.other
+	}
+	inode, names := m.inode(path)
+	if names > 1 && m.settled[path] != inode {
 		all, _, _ := m.entries("tree")
 		for _, name := range all {
-			if other, _ := m.inode(name); other == inode && name != o.path {
+			if other, _ := m.inode(name); other == inode && name != path {
 				m.done = append(m.done, operation{kind: "time", path: name, number: int64(len(m.done))})
 				m.do(ctx, m.done[len(m.done)-1])
 			}
@@ -60,7 +64,7 @@ func (m *mutator) carry(ctx context.Context, o operation) {
 }
 
 // edits are the kinds that change something through one of its names.
-var edits = []string{"write", "append", "patch", "truncate", "map", "mode", "owner", "time", "attribute", "rules"}
+var edits = []string{"write", "append", "patch", "truncate", "map", "mode", "owner", "time", "attribute", "rules", "late"}
 
 // rested notes that the mirror has seen all that there is.
 func (m *mutator) rested() {

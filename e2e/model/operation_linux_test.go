@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -218,7 +219,7 @@ func twin(from, to string) error {
 	case info.Mode().IsRegular():
 		text, err := os.ReadFile(from)
 		if err == nil {
-			err = put(to, os.O_CREATE|os.O_EXCL, 0, text)
+			err = putSparse(to, text)
 		}
 		if err != nil {
 			return err
@@ -239,6 +240,24 @@ func put(path string, flags int, offset int64, text []byte) error {
 		_, err = f.Write(text)
 	} else {
 		_, err = f.WriteAt(text, offset)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// putSparse writes text to a new file and leaves out pages of zeros: only what was never written is zeros here. The mirror may take
+// the twin of a file for the file under another name, and keeps its holes as they are.
+func putSparse(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(int64(len(text)))
+	at := int64(0)
+	for page := range slices.Chunk(text, os.Getpagesize()) {
+		if err == nil && len(bytes.Trim(page, "\x00")) > 0 {
+			_, err = f.WriteAt(page, at)
+		}
+		at += int64(len(page))
 	}
 	return errors.Join(err, f.Close())
 }

@@ -20,6 +20,10 @@ const (
 	// costs one second once.
 	stallAfter = time.Second
 
+	// pieceMost is how much is written at a time: a console that takes less than that in stallAfter counts as one that takes
+	// nothing. A slow line, 115,200 baud, takes it in less.
+	pieceMost = 8 << 10
+
 	// retryEvery is the pause after EAGAIN, which a terminal gives that another program has made non-blocking.
 	retryEvery = 10 * time.Millisecond
 
@@ -215,10 +219,6 @@ func (l *Live) flush(resize, last bool) time.Duration {
 	l.mu.Lock()
 	lines := l.pending
 	l.pending = nil
-	if l.missed > 0 && !l.stalled {
-		lines = append(lines, missedLine(l.missed)...)
-		l.missed = 0
-	}
 	due := l.terminal != nil && l.line.due(now) <= 0
 	var live []byte
 	if l.terminal != nil && !last && (due || resize || len(lines) > 0) {
@@ -231,21 +231,49 @@ func (l *Live) flush(resize, last bool) time.Duration {
 		return 0
 	}
 	if len(lines) > 0 || due || resize || last {
-		err := l.emit(lines, live)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.broken = err != nil
-		close(l.taken)
-		l.taken = make(chan struct{})
-		if l.stalled {
-			l.stalled = false
-			l.signal()
+		for more := true; more; more = len(lines) > 0 {
+			var piece []byte
+			piece, lines = cutPiece(lines)
+			if err := l.emit(piece, live); !l.took(err) {
+				return 0
+			}
 		}
 	}
 	if l.terminal == nil {
 		return 0
 	}
 	return next
+}
+
+// took notes how a write ended, and reports whether the console takes more. When it had stalled, what it missed is told next.
+func (l *Live) took(err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err != nil
+	close(l.taken)
+	l.taken = make(chan struct{})
+	if l.stalled {
+		l.stalled = false
+		if l.missed > 0 {
+			l.pending = append(l.pending, missedLine(l.missed)...)
+			l.missed = 0
+		}
+		l.signal()
+	}
+	return err == nil
+}
+
+// cutPiece splits whole lines into the first ones, pieceMost bytes at most, and the rest. What begins with a line that is longer
+// is left whole.
+func cutPiece(lines []byte) (piece, rest []byte) {
+	if len(lines) <= pieceMost {
+		return lines, nil
+	}
+	end := bytes.LastIndexByte(lines[:pieceMost], '\n') + 1
+	if end == 0 {
+		return lines, nil
+	}
+	return lines[:end], lines[end:]
 }
 
 func missedLine(n int64) []byte {

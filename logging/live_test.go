@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -392,6 +393,52 @@ func TestLiveLeavesStuckConsole(t *testing.T) {
 		}
 		fmt.Fprintln(l, "after") // does not wait for the console
 		close(s)
+	})
+}
+
+// slow is a console that takes perSecond bytes in a second.
+type slow struct {
+	perSecond int
+	got       strings.Builder
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	time.Sleep(time.Duration(len(p)) * time.Second / time.Duration(s.perSecond)) // on the fake clock
+	return s.got.Write(p)
+}
+
+// TestLiveSlowConsole: one that takes something all the time gets every line, however much waits for it, in the end too.
+func TestLiveSlowConsole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{perSecond: 16 << 10}
+		l := newLive(s)
+		stop := startLive(l)
+		var want strings.Builder
+		for i := 0; want.Len() < 3*pendingMax; i++ {
+			fmt.Fprintf(io.MultiWriter(&want, l), "line %d\n", i)
+		}
+		stop()
+		if got := s.got.String(); got != want.String() {
+			t.Errorf("%d bytes of %d, the last ones %q", len(got), want.Len(), got[max(0, len(got)-200):])
+		}
+	})
+}
+
+// TestLiveStallsOnce: a console that takes nothing costs the stall time once, however much is told.
+func TestLiveStallsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := make(stuck)
+		l := newLive(s)
+		defer startLive(l)()
+		defer close(s)
+		began := time.Now()
+		const line = "some line\n"
+		for range 3 * pendingMax / len(line) {
+			fmt.Fprint(l, line)
+		}
+		if d := time.Since(began); d != stallAfter {
+			t.Errorf("telling took %v with a console that takes nothing", d)
+		}
 	})
 }
 

@@ -79,6 +79,8 @@ type item struct {
 	awaitedBy []*item
 	wanted    bool
 	state     itemState
+	// hastened: some of what came in was told of, and not only suggested.
+	hastened bool
 	// big: a large file, of which only some may run at once.
 	big bool
 	// seen: it has had a turn; else it counts in that generation.

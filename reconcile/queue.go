@@ -91,6 +91,7 @@ func (q *queue) put(path tree.Path, d dirt, hasten bool) {
 			it.again = &dirt{cause: d.cause}
 		}
 		it.again.merge(d)
+		it.hastened = it.hastened || hasten
 		return
 	}
 	it.merge(d)
@@ -219,7 +220,7 @@ func (q *queue) end(it *item) {
 }
 
 // delay ends the run of it without settling it: after pause it is ready
-// again, at once if it became dirty meanwhile.
+// again, at once if it became dirty meanwhile and was not only suggested.
 func (q *queue) delay(it *item, pause time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -232,7 +233,9 @@ func (q *queue) putBack(it *item, pause time.Duration) {
 	if it.again != nil {
 		it.merge(*it.again)
 		it.again = nil
-		pause = 0
+		if it.hastened {
+			pause = 0
+		}
 	}
 	if pause <= 0 {
 		q.makeReady(it)

@@ -96,7 +96,7 @@ func (w *watched) ends(it *item, covers int, r *rand.Rand) {
 	pause := time.Duration(r.IntN(50)) * time.Millisecond
 	switch how {
 	case 0:
-		if !w.dirtyAgain(it) {
+		if !w.hastened(it) {
 			w.due[it.path] = time.Now().Add(pause)
 		}
 	case 1, 2:
@@ -121,10 +121,10 @@ func (w *watched) ends(it *item, covers int, r *rand.Rand) {
 	}
 }
 
-func (w *watched) dirtyAgain(it *item) bool {
+func (w *watched) hastened(it *item) bool {
 	w.q.mu.Lock()
 	defer w.q.mu.Unlock()
-	return it.again != nil
+	return it.hastened
 }
 
 func (w *watched) work(ctx context.Context, r *rand.Rand) {

@@ -192,6 +192,26 @@ func TestQueueHastensWhatIsDirtyAgain(t *testing.T) {
 	takes(t, q, "a", "b")
 }
 
+// What is suggested while a path runs leaves it its pause, as it does afterwards:
+// two paths that bring each other up would never rest.
+func TestQueueLeavesPausesToWhatIsSuggested(t *testing.T) {
+	q := newQueue(2)
+	defer q.close()
+	add(q, "a", "b", "c")
+	items := takes(t, q, "a", "b", "c")
+	for _, it := range items {
+		q.suggest(it.path, dirt{})
+	}
+	add(q, "b")
+	q.delay(items[0], time.Hour)
+	q.delay(items[1], time.Hour) // somebody told of it too
+	q.settle(items[2], verdict{})
+	again := takes(t, q, "b", "c")
+	q.suggest("b", dirt{})
+	q.delay(again[0], time.Hour) // what was told of before it ran counts no more
+	takes(t, q)
+}
+
 func TestQueueClaimsWhatWaits(t *testing.T) {
 	q := newQueue(2)
 	defer q.close()

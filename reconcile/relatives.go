@@ -59,6 +59,7 @@ func (q *queue) start(it *item) {
 	if it.state = isRunning; it.history == nil {
 		it.history = &history{}
 	}
+	it.hastened = false
 	q.running++
 	if it.big {
 		q.bigRunning++

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"lockstep/e2e/rig"
 )
@@ -113,5 +115,42 @@ func TestSSHRefusals(t *testing.T) {
 	}
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("a host was taken for a flag of ssh")
+	}
+}
+
+// TestHungSSH (X19): an ssh that hangs does not outlive the client that started
+// it.
+func TestHungSSH(t *testing.T) {
+	t.Parallel()
+	client := newSide(t)
+	ssh, noted := filepath.Join(client.home, "ssh"), filepath.Join(client.home, "pid")
+	write(t, ssh, "echo $$ >"+noted+".new\nmv "+noted+".new "+noted+"\nsleep 1000\n")
+	p := client.start("mirror", []string{"LOCKSTEP_SSH=sh " + ssh}, t.TempDir(), "host:/folder")
+	var pid int
+	err := rig.Await(rig.Patience, func() error {
+		text, err := os.ReadFile(noted)
+		if err == nil {
+			_, err = fmt.Sscan(string(text), &pid)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.Output())
+	}
+	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := p.Exit(rig.Patience); code != 0 || err != nil {
+		t.Errorf("exit %d, %v\n%s", code, err, p.Output())
+	}
+	err = rig.Await(5*time.Second, func() error {
+		if err := syscall.Kill(-pid, 0); !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("it is still there: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

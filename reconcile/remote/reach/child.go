@@ -46,7 +46,9 @@ func (c *child) Close() error {
 	return err
 }
 
-// Reason says how the process ended and what it said last.
+// Reason says how the process ended and what it said last, once the connection
+// is closed. One that goes on is ended: this program may end before Close does
+// that.
 func (c *child) Reason() error {
 	select {
 	case <-c.ended:
@@ -62,6 +64,7 @@ func (c *child) Reason() error {
 			return fmt.Errorf("%s: %w", c.name(), c.result)
 		}
 	default:
+		endGroup(c.command)
 	}
 	if said != "" {
 		return fmt.Errorf("%s said %s", c.name(), wire.Clean(said))

@@ -2,8 +2,10 @@ package remote_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -117,4 +119,17 @@ func TestSlowGreeting(t *testing.T) {
 			time.Sleep(2 * time.Second) // on the fake clock: the other side ends
 		})
 	}
+}
+
+// TestNoGreeting: of a server that says nothing it is told for how long.
+func TestNoGreeting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		go io.Copy(io.Discard, there)
+		dial := func(context.Context) (net.Conn, error) { return here, nil }
+		if _, err := client.Open(t.Context(), client.Options{Dial: dial}); err == nil || !strings.Contains(err.Error(), "within 20s") {
+			t.Errorf("%v", err)
+		}
+		there.Close()
+	})
 }

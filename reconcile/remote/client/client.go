@@ -142,6 +142,10 @@ func (r *Replica) connect(ctx context.Context) (*link, *wire.Welcome, error) {
 	if err == nil && !stop() {
 		err = ctx.Err()
 	}
+	var silence *wire.NoiseError
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.As(err, &silence) && silence.Text == "" {
+		err = fmt.Errorf("no server answered within %v", connectWithin)
+	}
 	if err != nil {
 		conn.Close()
 		if welcome == nil { // else the server itself has said why, and need not be heard twice

@@ -133,3 +133,62 @@ func TestNoGreeting(t *testing.T) {
 		there.Close()
 	})
 }
+
+// hung is a replica whose disk answers only when it may.
+type hung struct {
+	*local.Replica
+	answer <-chan struct{}
+}
+
+func (h hung) Check() error {
+	<-h.answer
+	return h.Replica.Check()
+}
+
+// TestHungServer: of a server that hangs, although its pings are answered, it is
+// told for how long.
+func TestHungServer(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "replica")
+	synctest.Test(t, func(t *testing.T) {
+		replica, err := local.OpenReplica(root, local.ReplicaOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer replica.Close()
+		answer := make(chan struct{})
+		s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
+			return &server.Folder{Replica: hung{replica, answer}}, func() {}, nil
+		}})
+		here, there := net.Pipe()
+		var serving, running sync.WaitGroup
+		serving.Go(func() {
+			hello, err := server.Greet(there)
+			s.Serve(t.Context(), there, "x", hello, err)
+		})
+		calls := make(chan net.Conn, 1)
+		calls <- here
+		r, err := client.Open(t.Context(), client.Options{Dial: func(ctx context.Context) (net.Conn, error) {
+			select {
+			case conn := <-calls:
+				return conn, nil
+			default:
+				return nil, syscall.ECONNREFUSED
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		running.Go(func() { r.Run(ctx) })
+		time.Sleep(35*time.Second + time.Millisecond) // on the fake clock: it is asked after 5 s
+		synctest.Wait()
+		if err := r.Check(); err == nil || !strings.Contains(err.Error(), "has not answered for 30s") {
+			t.Errorf("%v", err)
+		}
+		stop()
+		close(answer)
+		r.Close()
+		running.Wait()
+		serving.Wait()
+	})
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"google.golang.org/grpc/status"
 
 	"lockstep/reconcile/remote/wire"
 	"lockstep/reconcile/tree"
@@ -232,7 +233,7 @@ func (r *Replica) ask(ctx context.Context, l *link) error {
 	reply, err := l.tree.Check(limited, &wire.CheckRequest{})
 	if err != nil {
 		if ctx.Err() == nil {
-			l.close(fmt.Errorf("the server does not answer: %w", err))
+			l.close(silence(limited, err))
 		}
 		return err
 	}
@@ -241,6 +242,14 @@ func (r *Replica) ask(ctx context.Context, l *link) error {
 	r.ill = ill
 	r.mu.Unlock()
 	return ill
+}
+
+// silence says that a call had no answer.
+func silence(limited context.Context, err error) error {
+	if limited.Err() != nil {
+		return fmt.Errorf("the server has not answered for %v", answerWithin)
+	}
+	return errors.New("the server does not answer: " + wire.Clean(status.Convert(err).Message()))
 }
 
 // reconnect tries until there is a link or ctx ends, with growing pauses that

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	ossignal "os/signal"
 	"syscall"
 	"testing"
 
@@ -25,6 +26,9 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) int {
 	flag.Parse()
 	syscall.Umask(rig.Umask)
+	if ossignal.Ignored(syscall.SIGHUP) { // by nohup: what is started here is to heed it
+		ossignal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	if os.Getenv(namespace) == "" && os.Geteuid() == 0 {
 		if code, ok := isolate(); ok {
 			return code

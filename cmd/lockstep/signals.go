@@ -24,7 +24,7 @@ const oneStop = 500 * time.Millisecond
 func untilSignal(parent context.Context, patience time.Duration) (ctx context.Context, release func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, stopSignals...)
+	signal.Notify(signals, stopSignals()...)
 	released := make(chan struct{})
 	go func() {
 		if why := awaitStop(signals, released, cancel, patience); why != "" {

@@ -8,9 +8,14 @@ import (
 	"syscall"
 )
 
-// stopSignals end a mirror cleanly; SIGHUP is what a terminal that is closed
-// sends.
-var stopSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+// stopSignals returns what ends a mirror cleanly; SIGHUP is what a terminal that
+// is closed sends, unless we were started by nohup(1) and are to outlive it.
+func stopSignals() []os.Signal {
+	if signal.Ignored(syscall.SIGHUP) {
+		return []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	}
+	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+}
 
 // passRequests receives when SIGUSR1 asks for a pass, until release. One that
 // comes earlier is lost, and needs nothing: the first pass is still to come.

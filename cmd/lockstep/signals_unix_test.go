@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ func TestSecondSignal(t *testing.T) {
 	if os.Getenv(hanging) != "" {
 		hang()
 	}
+	heedHangups()
 	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestSecondSignal$")
 		command.Env = append(os.Environ(), hanging+"=1")
@@ -60,6 +62,14 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
+// heedHangups has the processes that are started here heed SIGHUP, even where
+// the tests were started by nohup.
+func heedHangups() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
+}
+
 // hang says that it is there, and when it was told to stop, and never does.
 func hang() {
 	ctx, _ := untilSignal(context.Background(), time.Hour)
@@ -67,4 +77,25 @@ func hang() {
 	<-ctx.Done()
 	fmt.Println("stopping")
 	select {}
+}
+
+// Who was started by nohup outlives the terminal.
+//
+// Scenarios: O18.
+func TestHangupIgnoredFromTheStart(t *testing.T) {
+	if os.Getenv(hanging) != "" {
+		ctx, release := untilSignal(context.Background(), time.Hour)
+		defer release()
+		fmt.Println(signal.Ignored(syscall.SIGHUP), ctx.Err())
+		return
+	}
+	heedHangups()
+	for trap, want := range map[string]string{"trap '' HUP": "true <nil>\n", ":": "false <nil>\n"} {
+		command := exec.CommandContext(t.Context(), "sh", "-c", trap+`; exec "$0" -test.run '^TestHangupIgnoredFromTheStart$'`, os.Args[0])
+		command.Env = append(os.Environ(), hanging+"=1")
+		output, err := command.Output()
+		if err != nil || !strings.HasPrefix(string(output), want) {
+			t.Errorf("%s: %q, %v; want %q", trap, output, err, want)
+		}
+	}
 }

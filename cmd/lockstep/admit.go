@@ -124,11 +124,19 @@ func unreadable(err error) *ending {
 // changesNothing reports whether the command only looks.
 func (s *settings) changesNothing() bool { return s.dryRun || s.words["interval"] == "" }
 
+// mostReadable bounds what the name of a folder adds to the name of a file that
+// belongs to it: a name may have 255 bytes, and that file's ends are to fit.
+const mostReadable = 200
+
 // pairName names the files of a mirror: readable, and its own.
 func pairName(s *settings) string {
 	h := fnv.New64a()
 	h.Write([]byte(s.source + "\x00" + s.replica))
-	return fmt.Sprintf("%s-%08x", filepath.Base(s.source), uint32(h.Sum64()))
+	base := filepath.Base(s.source)
+	if len(base) > mostReadable {
+		base = strings.ToValidUTF8(base[:mostReadable], "") // without half a character
+	}
+	return fmt.Sprintf("%s-%08x", base, uint32(h.Sum64()))
 }
 
 // stateFolder is where programs keep what is no setting and no cache

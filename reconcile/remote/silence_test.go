@@ -16,6 +16,7 @@ import (
 	"lockstep/reconcile/local"
 	"lockstep/reconcile/remote/client"
 	"lockstep/reconcile/remote/server"
+	"lockstep/reconcile/tree"
 )
 
 // TestDeadLink (X2): a link that swallows everything is noticed within 45 s,
@@ -150,21 +151,9 @@ func (h hung) Check() error {
 func TestHungServer(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "replica")
 	synctest.Test(t, func(t *testing.T) {
-		replica, err := local.OpenReplica(root, local.ReplicaOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer replica.Close()
 		answer := make(chan struct{})
-		s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
-			return &server.Folder{Replica: hung{replica, answer}}, func() {}, nil
-		}})
-		here, there := net.Pipe()
-		var serving, running sync.WaitGroup
-		serving.Go(func() {
-			hello, err := server.Greet(there)
-			s.Serve(t.Context(), there, "x", hello, err)
-		})
+		here, ended := serveAs(t, root, func(r *local.Replica) tree.Replica { return hung{r, answer} })
+		defer ended()
 		calls := make(chan net.Conn, 1)
 		calls <- here
 		r, err := client.Open(t.Context(), client.Options{Dial: func(ctx context.Context) (net.Conn, error) {
@@ -178,6 +167,7 @@ func TestHungServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var running sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		running.Go(func() { r.Run(ctx) })
 		time.Sleep(35*time.Second + time.Millisecond) // on the fake clock: it is asked after 5 s
@@ -189,6 +179,5 @@ func TestHungServer(t *testing.T) {
 		close(answer)
 		r.Close()
 		running.Wait()
-		serving.Wait()
 	})
 }

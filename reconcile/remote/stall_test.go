@@ -30,16 +30,22 @@ func (s slow) Apply(ctx context.Context, actions []tree.Action) []tree.Outcome {
 	return s.Replica.Apply(ctx, actions)
 }
 
-// serveSlow serves the folder at root on such a disk, and returns the client's
-// end of the connection. The session has ended when ended returns.
+// serveSlow serves the folder at root on such a disk, as serveAs does.
 func serveSlow(t *testing.T, root string, takes time.Duration) (here net.Conn, ended func()) {
+	t.Helper()
+	return serveAs(t, root, func(r *local.Replica) tree.Replica { return slow{r, takes} })
+}
+
+// serveAs serves the folder at root as what as makes of it, and returns the
+// client's end of the connection. The session has ended when ended returns.
+func serveAs(t *testing.T, root string, as func(*local.Replica) tree.Replica) (here net.Conn, ended func()) {
 	t.Helper()
 	replica, err := local.OpenReplica(root, local.ReplicaOptions{Durability: local.NeverSync})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := server.New(server.Options{Open: func(server.Request) (*server.Folder, func(), error) {
-		return &server.Folder{Replica: slow{replica, takes}, Reader: replica}, func() {}, nil
+		return &server.Folder{Replica: as(replica), Reader: replica}, func() {}, nil
 	}})
 	here, there := net.Pipe()
 	var serving sync.WaitGroup

@@ -132,32 +132,17 @@ func (p *pass) leafless(entries []tree.Entry, c tree.Comparison) (places []int, 
 
 // count adds what a folder holds to the report.
 func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
-	var files, folders, skipped int64
 	var names []tree.Entry
 	unlinked := -1
-	for i := range entries {
-		e := &entries[i]
-		switch {
-		case !e.Several() || p.m.projected(*e).Kind == tree.Absent:
-		default:
-			names = append(names, *e)
+	for i, e := range entries {
+		if e.Several() && p.m.projected(e).Kind != tree.Absent {
+			names = append(names, e)
 			if !p.m.traits.HoldsLinks(e.Kind) {
 				unlinked = i
 			}
 		}
-		switch e.Kind {
-		case tree.File:
-			files++
-		case tree.Folder:
-			folders++
-		default:
-			if e.Kind == tree.Socket {
-				skipped++
-			} else if p.m.projected(*e).Kind == tree.Absent {
-				p.m.noteLost(tree.OfExistence, path.Join(e.Name))
-			}
-		}
 	}
+	files, folders, skipped := p.countKinds(path, entries)
 	if unlinked >= 0 {
 		p.m.noteLost(tree.OfLinks, path.Join(entries[unlinked].Name))
 	}
@@ -194,6 +179,26 @@ func (p *pass) count(path tree.Path, entries []tree.Entry, c tree.Comparison) {
 		p.uncompared(problem.Err)
 		p.m.problems.note(path.Join(problem.Name), problem.Err, 0)
 	}
+}
+
+// countKinds returns how many entries of a folder are files, folders and sockets,
+// and tells of one that the replica cannot hold.
+func (p *pass) countKinds(path tree.Path, entries []tree.Entry) (files, folders, sockets int64) {
+	for i := range entries {
+		switch e := &entries[i]; e.Kind {
+		case tree.File:
+			files++
+		case tree.Folder:
+			folders++
+		case tree.Socket:
+			sockets++
+		default:
+			if p.m.projected(*e).Kind == tree.Absent {
+				p.m.noteLost(tree.OfExistence, path.Join(e.Name))
+			}
+		}
+	}
+	return files, folders, sockets
 }
 
 // addLost counts what was lost of one entry.

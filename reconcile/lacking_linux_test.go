@@ -1,5 +1,7 @@
 package reconcile_test
 
+// Of what bears an attribute that the replica has no room for, all else is mirrored.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,11 @@
 package reconcile
 
+// Two names of a file may not be linked in the replica though it can hold such
+// names: the file has as many as its file system allows (EMLINK), or they are on
+// parts of that between which no link leads, such as subvolumes (EXDEV). Then the
+// name is a file of its own there, a copy, which is kept equal as any other. That
+// is a problem of the path, and each pass tries again.
+
 import (
 	"context"
 	"errors"
@@ -8,12 +14,6 @@ import (
 
 	"lockstep/reconcile/tree"
 )
-
-// Two names of a file may not be linked in the replica though it can hold such
-// names: the file has as many as its file system allows (EMLINK), or they are on
-// parts of that between which no link leads, such as subvolumes (EXDEV). Then the
-// name is a file of its own there, a copy, which is kept equal as any other. That
-// is a problem of the path, and each pass tries again.
 
 // copyInstead has l looked at again, to become a copy, when err says that it
 // cannot be linked to the file at from.

@@ -1,5 +1,7 @@
 package reconcile_test
 
+// A name that cannot be linked in the replica is a copy there.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,7 @@
 package remote_test
 
+// That a server has no room for an attribute is told to the client.
+
 import (
 	"context"
 	"fmt"

@@ -157,7 +157,7 @@ func crashEverywhere(p publish, newScene func() *scene) int {
 // stride is from one point to the next: what is killed has no race to report, so that there a few do.
 func stride() int {
 	if rig.Race {
-		return 12
+		return 40
 	}
 	return 1
 }

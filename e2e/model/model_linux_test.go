@@ -19,8 +19,9 @@ import (
 const (
 	bursts    = 8
 	burstMost = 80
-	// briefly is how long each test goes on with new seeds when nothing else is said.
-	briefly = 15 * time.Second
+	// briefly is how long each test goes on with new seeds when nothing else is said, and brieflyRaced where the binary is slower: the
+	// same seeds find more without.
+	briefly, brieflyRaced = 15 * time.Second, 8 * time.Second
 )
 
 // TestEvents changes the source at random. Whenever it rests, the replica follows through events alone; passes that happen meanwhile
@@ -151,6 +152,9 @@ rest "" "" 0
 // eachSeed runs check for the seed that is asked for, or for new ones until the time is over, and says what was done.
 func eachSeed(t *testing.T, check func(t *testing.T, seed uint64) (operations int, took []time.Duration)) {
 	long := briefly
+	if rig.Race {
+		long = brieflyRaced
+	}
 	if text := os.Getenv(soakFor); text != "" {
 		var err error
 		if long, err = time.ParseDuration(text); err != nil {

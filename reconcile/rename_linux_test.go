@@ -254,6 +254,25 @@ func TestChainOfRenames(t *testing.T) {
 	})
 }
 
+// restless is a file that changes when it is read for the first time: for each
+// time, whether it was to be published all the same.
+type restless []bool
+
+func (f *restless) read(a tree.Action) error {
+	if *f = append(*f, a.Unsettled); len(*f) == 1 {
+		return fmt.Errorf("copy: %w", tree.ErrChanged)
+	}
+	return nil
+}
+
+// wantTwo fails unless it was read again until it rested.
+func (f restless) wantTwo(t *testing.T) {
+	t.Helper()
+	if want := (restless{false, false}); !slices.Equal(f, want) {
+		t.Errorf("copied unsettled: %v, not %v", f, want)
+	}
+}
+
 // What changes while its name does is read again until it rests, as any other
 // file is: it is neither told to be in trouble nor copied as it is at once.
 func TestRenamedFileThatDoesNotRest(t *testing.T) {
@@ -262,23 +281,19 @@ func TestRenamedFileThatDoesNotRest(t *testing.T) {
 		r.write("file", "content")
 		m := moodyReplica(r)
 		r.served(func(ctx context.Context) {
-			var unsettled []bool
+			var reads restless
 			m.set(func(a tree.Action) error {
 				switch a.Kind {
 				case tree.Rename:
 					r.write("new name", "newer content")
 				case tree.Update:
-					if unsettled = append(unsettled, a.Unsettled); len(unsettled) == 1 {
-						return fmt.Errorf("copy: %w", tree.ErrChanged)
-					}
+					return reads.read(a)
 				}
 				return nil
 			})
 			must(t, os.Rename(r.in("file"), r.in("new name")))
 			r.dirty(ctx, "file", "new name")
-			if want := []bool{false, false}; !slices.Equal(unsettled, want) {
-				t.Errorf("copied unsettled: %v, not %v", unsettled, want)
-			}
+			reads.wantTwo(t)
 			if told := r.log.trouble(); len(told) > 0 {
 				t.Errorf("told of %v", told)
 			}
